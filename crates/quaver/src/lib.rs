@@ -1,0 +1,4 @@
+//! Placeholder.
+#![forbid(unsafe_code)]
+
+pub mod table;
