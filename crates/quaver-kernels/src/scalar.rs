@@ -1,0 +1,162 @@
+//! The two number types the kernels run on.
+
+use std::fmt::Debug;
+use std::iter::Sum;
+use std::ops::{Add, AddAssign, Div, Mul, MulAssign, Neg, Sub};
+
+/// `f32` or `f64`. Sealed: kernels are written and tested for these two only.
+pub trait Scalar:
+    sealed::Sealed
+    + Copy
+    + Debug
+    + Default
+    + PartialOrd
+    + Send
+    + Sync
+    + Add<Output = Self>
+    + Sub<Output = Self>
+    + Mul<Output = Self>
+    + Div<Output = Self>
+    + Neg<Output = Self>
+    + AddAssign
+    + MulAssign
+    + Sum
+    + 'static
+{
+    /// Zero.
+    const ZERO: Self;
+    /// One.
+    const ONE: Self;
+    /// Minus infinity, the neutral element of `max`.
+    const NEG_INFINITY: Self;
+
+    /// The nearest value of this type.
+    fn from_f64(value: f64) -> Self;
+    /// The same value, exactly.
+    fn to_f64(self) -> f64;
+    /// e to the power of `self`.
+    fn exp(self) -> Self;
+    /// The natural logarithm.
+    fn ln(self) -> Self;
+    /// The square root.
+    fn sqrt(self) -> Self;
+    /// The hyperbolic tangent.
+    fn tanh(self) -> Self;
+    /// The absolute value.
+    fn abs(self) -> Self;
+    /// Neither NaN nor infinite.
+    fn is_finite(self) -> bool;
+    /// `self` to a real power.
+    fn powf(self, exponent: Self) -> Self;
+    /// `self * factor + addend` with one rounding where the machine has it.
+    fn mul_add(self, factor: Self, addend: Self) -> Self;
+
+    /// Single-threaded C ← αAB + βC on raw strided matrices; see [`crate::gemm::gemm`] for the checked form.
+    ///
+    /// # Safety
+    /// As `gemm::gemm`: every element addressed by the shapes and strides lies in the matrices' allocations,
+    /// and C overlaps neither A nor B.
+    #[doc(hidden)]
+    #[expect(clippy::too_many_arguments)]
+    unsafe fn raw_gemm(
+        m: usize,
+        n: usize,
+        k: usize,
+        c: *mut Self,
+        c_strides: (isize, isize),
+        accumulate: bool,
+        a: *const Self,
+        a_strides: (isize, isize),
+        b: *const Self,
+        b_strides: (isize, isize),
+    );
+}
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for f32 {}
+    impl Sealed for f64 {}
+}
+
+macro_rules! scalar {
+    ($t:ty) => {
+        impl Scalar for $t {
+            const ZERO: Self = 0.0;
+            const ONE: Self = 1.0;
+            const NEG_INFINITY: Self = <$t>::NEG_INFINITY;
+
+            fn from_f64(value: f64) -> Self {
+                value as Self
+            }
+            fn to_f64(self) -> f64 {
+                f64::from(self)
+            }
+            fn exp(self) -> Self {
+                <$t>::exp(self)
+            }
+            fn ln(self) -> Self {
+                <$t>::ln(self)
+            }
+            fn sqrt(self) -> Self {
+                <$t>::sqrt(self)
+            }
+            fn tanh(self) -> Self {
+                <$t>::tanh(self)
+            }
+            fn abs(self) -> Self {
+                <$t>::abs(self)
+            }
+            fn is_finite(self) -> bool {
+                <$t>::is_finite(self)
+            }
+            fn powf(self, exponent: Self) -> Self {
+                <$t>::powf(self, exponent)
+            }
+            fn mul_add(self, factor: Self, addend: Self) -> Self {
+                <$t>::mul_add(self, factor, addend)
+            }
+
+            unsafe fn raw_gemm(
+                m: usize,
+                n: usize,
+                k: usize,
+                c: *mut Self,
+                (c_row, c_col): (isize, isize),
+                accumulate: bool,
+                a: *const Self,
+                (a_row, a_col): (isize, isize),
+                b: *const Self,
+                (b_row, b_col): (isize, isize),
+            ) {
+                // The gemm crate computes C ← alpha·C + beta·A·B, and reads C only if told to.
+                // SAFETY: the caller's promise is the one gemm asks for.
+                unsafe {
+                    gemm::gemm(
+                        m,
+                        n,
+                        k,
+                        c,
+                        c_col,
+                        c_row,
+                        accumulate,
+                        a,
+                        a_col,
+                        a_row,
+                        b,
+                        b_col,
+                        b_row,
+                        Self::ONE,
+                        Self::ONE,
+                        false,
+                        false,
+                        false,
+                        gemm::Parallelism::None,
+                    );
+                }
+            }
+        }
+    };
+}
+
+scalar!(f32);
+scalar!(f64);
