@@ -1,0 +1,105 @@
+//! The typed graph: single assignment, every shape known, one sample (the batch axis is 1).
+
+use std::sync::Arc;
+
+use crate::op::Operator;
+use crate::tensor::Tensor;
+
+/// A value of a [`Graph`](crate::Graph): an input, a constant, or what a node computes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ValueId(pub(crate) u32);
+
+impl ValueId {
+    pub(crate) fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// What is known of a value.
+#[derive(Debug, Clone)]
+pub(crate) struct Value {
+    pub name: String,
+    pub shape: Vec<usize>,
+    /// The tensor, if the value does not depend on the sample.
+    pub constant: Option<Tensor>,
+    /// The initializer a constant comes from, through nothing but rearrangements.
+    pub initializer: Option<String>,
+}
+
+/// One operation with one output.
+#[derive(Debug, Clone)]
+pub(crate) struct Node {
+    /// The ONNX node's name, or its first output's where it has none.
+    pub name: String,
+    pub op_type: String,
+    pub op: Arc<dyn Operator>,
+    /// What the operator is run on; constants it captured when it was built are not listed.
+    pub inputs: Vec<ValueId>,
+    pub output: ValueId,
+    /// Trainable parameters among the ONNX node's inputs.
+    pub params: Vec<ValueId>,
+}
+
+/// A model as read from ONNX, checked and folded, ready to be compiled.
+#[derive(Debug, Clone)]
+pub struct Graph {
+    pub(crate) values: Vec<Value>,
+    /// In an order in which every node comes after those it depends on.
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) inputs: Vec<ValueId>,
+    pub(crate) outputs: Vec<ValueId>,
+}
+
+impl Graph {
+    /// The inputs that are given with every sample.
+    pub fn inputs(&self) -> &[ValueId] {
+        &self.inputs
+    }
+
+    /// The outputs, in the model's order.
+    pub fn outputs(&self) -> &[ValueId] {
+        &self.outputs
+    }
+
+    /// The name of a value.
+    pub fn name(&self, value: ValueId) -> &str {
+        &self.values[value.index()].name
+    }
+
+    /// The shape of a value for one sample, the batch axis of 1 included.
+    pub fn shape(&self, value: ValueId) -> &[usize] {
+        &self.values[value.index()].shape
+    }
+
+    /// The number of elements of a value for one sample.
+    pub fn n_elements(&self, value: ValueId) -> usize {
+        self.shape(value).iter().product()
+    }
+
+    /// The value of that name, if there is one.
+    pub fn find(&self, name: &str) -> Option<ValueId> {
+        let index = self.values.iter().position(|value| value.name == name)?;
+        u32::try_from(index).ok().map(ValueId)
+    }
+
+    /// The index of the node that computes `value`.
+    pub(crate) fn producer(&self, value: ValueId) -> Option<usize> {
+        self.nodes.iter().position(|node| node.output == value)
+    }
+
+    /// Which nodes `output` depends on.
+    pub(crate) fn needed_for(&self, output: ValueId) -> Vec<bool> {
+        let mut wanted = vec![false; self.values.len()];
+        wanted[output.index()] = true;
+        let mut needed = vec![false; self.nodes.len()];
+        for (node, needed) in self.nodes.iter().zip(&mut needed).rev() {
+            if wanted[node.output.index()] {
+                *needed = true;
+                for input in &node.inputs {
+                    wanted[input.index()] = true;
+                }
+            }
+        }
+        needed
+    }
+}

@@ -1,0 +1,180 @@
+//! The head: which value holds the logits, and what the network does to them afterwards.
+
+use crate::graph::{Graph, Node, ValueId};
+use crate::{EngineError, EngineErrorKind};
+
+/// What turns logits into the network's output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HeadKind {
+    /// Nothing: the output is the logits.
+    Logits,
+    /// A Softmax, stripped.
+    Softmax,
+    /// A LogSoftmax, stripped.
+    LogSoftmax,
+    /// A Sigmoid of one number, stripped: the log-odds of the second of two classes.
+    Sigmoid,
+}
+
+impl HeadKind {
+    /// The operator's ONNX name, or `logits`.
+    pub fn name(self) -> &'static str {
+        match self {
+            HeadKind::Logits => "logits",
+            HeadKind::Softmax => "Softmax",
+            HeadKind::LogSoftmax => "LogSoftmax",
+            HeadKind::Sigmoid => "Sigmoid",
+        }
+    }
+}
+
+/// How the head is to be found.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum HeadChoice {
+    /// By the graph's last operators; a network that maps its input to something of the same shape is taken
+    /// for a regressor and refused.
+    #[default]
+    Detect,
+    /// The output is taken for logits as it is, whatever computes it.
+    Logits,
+}
+
+/// Where a classifier's logits are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Head {
+    /// What the network does to the logits.
+    pub kind: HeadKind,
+    /// The output as the model gives it.
+    pub output: ValueId,
+    /// The value that is differentiated.
+    pub logits: ValueId,
+    /// The number of classes K; 2 for a sigmoid of one number.
+    pub n_classes: usize,
+}
+
+impl Head {
+    /// Finds the head of `graph`.
+    ///
+    /// # Errors
+    /// When the network is not a classifier: it has several outputs to choose from, one class, or the output
+    /// has the input's own shape.
+    pub fn find(graph: &Graph, choice: HeadChoice) -> Result<Self, EngineError> {
+        let output = choose_output(graph)?;
+        let (kind, logits) = match choice {
+            HeadChoice::Logits => (HeadKind::Logits, output),
+            HeadChoice::Detect => strip(graph, output),
+        };
+        let n = graph.n_elements(logits);
+        let kind = match kind {
+            // Several sigmoids are several answers of yes or no, not one of K classes.
+            HeadKind::Sigmoid if n > 1 => {
+                return Err(not_a_classifier(format!(
+                    "'{}' is {n} independent sigmoids (multi-label), not one distribution over classes",
+                    graph.name(output)
+                )));
+            }
+            kind => kind,
+        };
+        if kind == HeadKind::Logits && choice == HeadChoice::Detect {
+            let is_reconstruction = n > 1
+                && graph
+                    .inputs()
+                    .iter()
+                    .any(|&input| graph.shape(input) == graph.shape(output));
+            if is_reconstruction {
+                return Err(not_a_classifier(format!(
+                    "its output '{}' has the shape of its input, {:?}, as an autoencoder's has; if these are logits all the same, say so (--head logits)",
+                    graph.name(output),
+                    graph.shape(output)
+                )));
+            }
+        }
+        let has_class_axis = graph.shape(logits).iter().filter(|&&dim| dim != 1).count() <= 1;
+        if !has_class_axis {
+            return Err(not_a_classifier(format!(
+                "'{}' has shape {:?}, more than one axis; name a value with one axis of classes (--output)",
+                graph.name(logits),
+                graph.shape(logits)
+            )));
+        }
+        let n_classes = match (kind, n) {
+            (HeadKind::Sigmoid, 1) => 2,
+            (_, 1) => {
+                return Err(not_a_classifier(format!(
+                    "'{}' is one number: a single class has no distribution (a sigmoid of one number would be two)",
+                    graph.name(logits)
+                )));
+            }
+            (_, n) => n,
+        };
+        Ok(Head {
+            kind,
+            output,
+            logits,
+            n_classes,
+        })
+    }
+
+    /// The K logits of the classes, from the value that is differentiated.
+    pub fn class_logits(&self, values: &[f64]) -> Vec<f64> {
+        match self.kind {
+            HeadKind::Sigmoid => vec![0.0, values[0]],
+            _ => values.to_vec(),
+        }
+    }
+
+    /// The cotangent of the differentiated value that stands for `cotangent` (K) of the classes' logits.
+    pub fn pull_back<'a>(&self, cotangent: &'a [f64]) -> &'a [f64] {
+        match self.kind {
+            HeadKind::Sigmoid => &cotangent[1..],
+            _ => cotangent,
+        }
+    }
+}
+
+fn not_a_classifier(why: String) -> EngineError {
+    EngineError::new(EngineErrorKind::Option, format!("not a classifier: {why}"))
+}
+
+fn choose_output(graph: &Graph) -> Result<ValueId, EngineError> {
+    match graph.outputs() {
+        &[output] => Ok(output),
+        outputs => {
+            let names: Vec<&str> = outputs.iter().map(|&output| graph.name(output)).collect();
+            Err(EngineError::new(
+                EngineErrorKind::Option,
+                format!(
+                    "the model has {} outputs ({}); name the one to analyse (--output)",
+                    names.len(),
+                    names.join(", ")
+                ),
+            ))
+        }
+    }
+}
+
+/// Walks back from `output` through reshapes to a Softmax, LogSoftmax or Sigmoid, if there is one.
+fn strip(graph: &Graph, output: ValueId) -> (HeadKind, ValueId) {
+    let mut value = output;
+    while let Some(node) = graph.producer(value).map(|at| &graph.nodes[at]) {
+        let kind = match node.op_type.as_str() {
+            "Reshape" | "Flatten" | "Squeeze" | "Unsqueeze" => None,
+            "Softmax" if is_whole(graph, node) => Some(HeadKind::Softmax),
+            "LogSoftmax" if is_whole(graph, node) => Some(HeadKind::LogSoftmax),
+            "Sigmoid" => Some(HeadKind::Sigmoid),
+            _ => break,
+        };
+        value = node.inputs[0];
+        if let Some(kind) = kind {
+            return (kind, value);
+        }
+    }
+    (HeadKind::Logits, output)
+}
+
+/// Whether a softmax runs over everything there is: one distribution per sample.
+fn is_whole(graph: &Graph, node: &Node) -> bool {
+    node.op
+        .n_normalised()
+        .is_none_or(|n| n == graph.n_elements(node.output))
+}

@@ -1,0 +1,180 @@
+//! What an operator is.
+//!
+//! An ONNX node becomes an [`Operator`] (attributes and captured weights, no number type), which is lowered to
+//! a [`Step`] (weights converted and laid out, ready to run in `f32` or `f64`). A step knows its own calculus
+//! and nothing else: adding up cotangents, undoing broadcasts and skipping what is not on the path belong to
+//! the reverse loop.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use quaver_kernels::Scalar;
+
+use crate::EngineError;
+use crate::graph::ValueId;
+use crate::onnx::node::NodeContext;
+use crate::tensor::Tensor;
+
+/// What a step keeps from its forward pass for its reverse pass; the buffers are reused from sample to sample.
+#[derive(Debug, Default)]
+pub struct Saved<T> {
+    /// One bit per element: slopes that are 0 or 1.
+    pub bits: Vec<u64>,
+    /// Positions: the winners of a max-pool.
+    pub index: Vec<u32>,
+    /// Slopes, or whatever values the transpose needs.
+    pub values: Vec<T>,
+}
+
+/// How a cotangent passes from a step's output to one of its inputs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flow {
+    /// Unchanged: the same numbers, read under the input's shape.
+    Pass,
+    /// Element by element, by [`Step::vjp_in_place`], in the output's shape.
+    InPlace,
+    /// Computed from one buffer into another, by [`Step::vjp`].
+    Write,
+}
+
+/// A lowered operator.
+pub trait Step<T: Scalar>: Send + Sync {
+    /// y ← f(x). `saved` is given when a reverse pass may follow; `scratch` is anyone's, of any length.
+    fn forward(&self, x: &[&[T]], y: &mut [T], saved: Option<&mut Saved<T>>, scratch: &mut Vec<T>);
+
+    /// How cotangents flow to input `input`.
+    fn flow(&self, _input: usize) -> Flow {
+        Flow::Write
+    }
+
+    /// gx (V × input) ← Jᵀ gy for each of the V cotangents gy (V × output). Only for [`Flow::Write`].
+    fn vjp(
+        &self,
+        _input: usize,
+        _saved: &Saved<T>,
+        _gy: &[T],
+        _gx: &mut [T],
+        _scratch: &mut Vec<T>,
+    ) {
+        unreachable!("a step whose flow is Write implements vjp");
+    }
+
+    /// g (V × output) ← the slopes with respect to input `input`, times g. Only for [`Flow::InPlace`].
+    fn vjp_in_place(&self, _input: usize, _saved: &Saved<T>, _g: &mut [T]) {
+        unreachable!("a step whose flow is InPlace implements vjp_in_place");
+    }
+}
+
+/// Lowering to one number type.
+pub trait Lower<T: Scalar> {
+    /// Weights converted and laid out, ready to run.
+    fn lower(&self) -> Box<dyn Step<T>>;
+}
+
+/// An operator with its attributes and captured constants.
+pub trait Operator: Lower<f32> + Lower<f64> + Debug + Send + Sync {
+    /// Multiply–accumulates of one forward pass, for operators that have any worth counting.
+    fn macs(&self) -> u64 {
+        0
+    }
+
+    /// The operator followed by y·scale + shift per channel (axis 1), if it can absorb that.
+    fn with_affine(&self, _scale: &[f64], _shift: &[f64]) -> Option<Arc<dyn Operator>> {
+        None
+    }
+
+    /// The number of elements one distribution of a softmax runs over; `None` for other operators.
+    fn n_normalised(&self) -> Option<usize> {
+        None
+    }
+
+    /// The operator as y = x·scale + shift per channel (axis 1), if that is all it does.
+    fn as_affine(&self) -> Option<(&[f64], &[f64])> {
+        None
+    }
+}
+
+/// The number types a network can be run in: `f32` and `f64`.
+pub trait Real: Scalar {
+    /// Picks the lowering to this type; for the engine itself.
+    #[doc(hidden)]
+    fn lower(op: &dyn Operator) -> Box<dyn Step<Self>>;
+}
+
+impl Real for f32 {
+    fn lower(op: &dyn Operator) -> Box<dyn Step<f32>> {
+        Lower::<f32>::lower(op)
+    }
+}
+
+impl Real for f64 {
+    fn lower(op: &dyn Operator) -> Box<dyn Step<f64>> {
+        Lower::<f64>::lower(op)
+    }
+}
+
+/// One output of a node, as its builder describes it.
+#[derive(Debug)]
+pub(crate) struct Spec {
+    pub op: Arc<dyn Operator>,
+    /// What the step is run on.
+    pub inputs: Vec<ValueId>,
+    /// The shape of the output.
+    pub shape: Vec<usize>,
+    /// Which ONNX inputs are trainable parameters, if they come from initializers.
+    pub params: Vec<usize>,
+}
+
+/// What a node becomes.
+#[derive(Debug)]
+pub(crate) enum Built {
+    /// One output that does not depend on the sample.
+    Constant(Tensor),
+    /// The output is input 0 itself.
+    Alias,
+    /// One step per output of the node.
+    Steps(Vec<Spec>),
+}
+
+impl Built {
+    /// A node with one output and no parameters.
+    pub(crate) fn step(
+        op: impl Operator + 'static,
+        inputs: Vec<ValueId>,
+        shape: Vec<usize>,
+    ) -> Self {
+        Built::Steps(vec![Spec {
+            op: Arc::new(op),
+            inputs,
+            shape,
+            params: Vec::new(),
+        }])
+    }
+
+    /// The same, with trainable parameters at ONNX inputs `params`.
+    pub(crate) fn layer(
+        op: impl Operator + 'static,
+        inputs: Vec<ValueId>,
+        shape: Vec<usize>,
+        params: Vec<usize>,
+    ) -> Self {
+        Built::Steps(vec![Spec {
+            op: Arc::new(op),
+            inputs,
+            shape,
+            params,
+        }])
+    }
+}
+
+/// One row of the table of operators.
+pub(crate) struct OpDef {
+    /// The ONNX name.
+    pub name: &'static str,
+    /// The first operator set whose definition is read.
+    pub since: i64,
+    /// Reads attributes and shapes, and checks them.
+    pub build: fn(&NodeContext<'_>) -> Result<Built, EngineError>,
+    /// The derivative in a phrase, with the subgradient chosen at each kink.
+    pub derivative: &'static str,
+}

@@ -1,0 +1,116 @@
+//! BatchNormalization in inference: y = (x − mean) / √(variance + ε) · scale + bias per channel (axis 1).
+
+use quaver_kernels::Scalar;
+
+use super::affine::Affine;
+use crate::EngineError;
+use crate::onnx::node::NodeContext;
+use crate::op::{Built, Flow, Lower, Operator, Saved, Step};
+
+#[derive(Debug, Clone)]
+struct BatchNorm {
+    affine: Affine,
+    /// Elements per channel.
+    inner: usize,
+}
+
+impl Operator for BatchNorm {
+    fn as_affine(&self) -> Option<(&[f64], &[f64])> {
+        Some((&self.affine.scale, &self.affine.shift))
+    }
+}
+
+impl<T: Scalar> Lower<T> for BatchNorm {
+    fn lower(&self) -> Box<dyn Step<T>> {
+        let convert = |values: &[f64]| values.iter().map(|&x| T::from_f64(x)).collect();
+        Box::new(Lowered {
+            scale: convert(&self.affine.scale),
+            shift: convert(&self.affine.shift),
+            inner: self.inner,
+        })
+    }
+}
+
+struct Lowered<T> {
+    scale: Vec<T>,
+    shift: Vec<T>,
+    inner: usize,
+}
+
+impl<T: Scalar> Step<T> for Lowered<T> {
+    fn forward(&self, x: &[&[T]], y: &mut [T], _: Option<&mut Saved<T>>, _: &mut Vec<T>) {
+        let channels = self.scale.iter().zip(&self.shift).cycle();
+        let rows = x[0]
+            .chunks_exact(self.inner)
+            .zip(y.chunks_exact_mut(self.inner));
+        for ((x, y), (&scale, &shift)) in rows.zip(channels) {
+            for (&x, y) in x.iter().zip(y) {
+                *y = x * scale + shift;
+            }
+        }
+    }
+
+    fn flow(&self, _: usize) -> Flow {
+        Flow::InPlace
+    }
+
+    fn vjp_in_place(&self, _: usize, _: &Saved<T>, g: &mut [T]) {
+        for (g, &scale) in g
+            .chunks_exact_mut(self.inner)
+            .zip(self.scale.iter().cycle())
+        {
+            for g in g {
+                *g *= scale;
+            }
+        }
+    }
+}
+
+/// Reads a BatchNormalization node.
+pub(super) fn build(node: &NodeContext<'_>) -> Result<Built, EngineError> {
+    let x = node.input(0)?;
+    if node.flag("training_mode", false) || !node.flag("spatial", true) {
+        return Err(EngineError::unsupported(
+            "training_mode = 1 or spatial = 0: only inference with one statistic per channel has a meaning for a trained network",
+        ));
+    }
+    let Some(&channels) = x.shape.get(1) else {
+        return Err(EngineError::shape(format!(
+            "an input of shape {:?} has no channels",
+            x.shape
+        )));
+    };
+    let read = |at: usize, role: &str| -> Result<Vec<f64>, EngineError> {
+        let tensor = node.required_constant(at, role)?;
+        tensor
+            .floats()
+            .filter(|values: &Vec<f64>| values.len() == channels)
+            .ok_or_else(|| {
+                EngineError::shape(format!(
+                    "its {role} has shape {:?} for {channels} channels",
+                    tensor.shape()
+                ))
+            })
+    };
+    let (scale, bias) = (read(1, "scale")?, read(2, "bias")?);
+    let (mean, variance) = (read(3, "mean")?, read(4, "variance")?);
+    let epsilon = node.float("epsilon", f64::from(1e-5f32));
+    let scale: Vec<f64> = scale
+        .iter()
+        .zip(&variance)
+        .map(|(scale, variance)| scale / (variance + epsilon).sqrt())
+        .collect();
+    if let Some(channel) = scale.iter().position(|scale| !scale.is_finite()) {
+        return Err(EngineError::format(format!(
+            "variance + ε of channel {channel} is not positive"
+        )));
+    }
+    let shift: Vec<f64> = (0..channels)
+        .map(|c| bias[c] - mean[c] * scale[c])
+        .collect();
+    let op = BatchNorm {
+        affine: Affine::new(&scale, &shift),
+        inner: x.shape[2..].iter().product(),
+    };
+    Ok(Built::layer(op, vec![x.value], x.shape.clone(), vec![1, 2]))
+}

@@ -1,0 +1,106 @@
+//! Concat: inputs one after another along an axis. Each gets its own part of the cotangent back.
+
+use quaver_kernels::Scalar;
+
+use super::operand::{Operand, Source, operands};
+use crate::EngineError;
+use crate::onnx::node::{Input, NodeContext};
+use crate::op::{Built, Lower, Operator, Saved, Step};
+use crate::tensor::Tensor;
+
+#[derive(Debug, Clone)]
+struct Concat {
+    operands: Vec<Operand>,
+    /// Elements of each operand under one index of the axes before the joined one.
+    widths: Vec<usize>,
+}
+
+impl Operator for Concat {}
+
+impl<T: Scalar> Lower<T> for Concat {
+    fn lower(&self) -> Box<dyn Step<T>> {
+        Box::new(Lowered {
+            sources: self.operands.iter().map(Source::of).collect(),
+            widths: self.widths.clone(),
+        })
+    }
+}
+
+struct Lowered<T> {
+    sources: Vec<Source<T>>,
+    widths: Vec<usize>,
+}
+
+impl<T: Scalar> Step<T> for Lowered<T> {
+    fn forward(&self, x: &[&[T]], y: &mut [T], _: Option<&mut Saved<T>>, _: &mut Vec<T>) {
+        let total: usize = self.widths.iter().sum();
+        let mut offset = 0;
+        for (source, &width) in self.sources.iter().zip(&self.widths) {
+            let rows = source.values(x).chunks_exact(width.max(1));
+            for (x, y) in rows.zip(y.chunks_exact_mut(total)) {
+                y[offset..][..width].copy_from_slice(x);
+            }
+            offset += width;
+        }
+    }
+
+    fn vjp(&self, input: usize, _: &Saved<T>, gy: &[T], gx: &mut [T], _: &mut Vec<T>) {
+        let total: usize = self.widths.iter().sum();
+        let at = self
+            .sources
+            .iter()
+            .position(|source| matches!(source, Source::Input(at) if *at == input))
+            .expect("every input of the step is an operand");
+        let (offset, width) = (self.widths[..at].iter().sum(), self.widths[at]);
+        for (gx, gy) in gx
+            .chunks_exact_mut(width.max(1))
+            .zip(gy.chunks_exact(total))
+        {
+            gx.copy_from_slice(&gy[offset..][..width]);
+        }
+    }
+}
+
+/// Reads a Concat node.
+pub(super) fn build(node: &NodeContext<'_>) -> Result<Built, EngineError> {
+    let inputs: Vec<&Input> = (0..node.inputs.len())
+        .map(|at| node.input(at))
+        .collect::<Result<_, _>>()?;
+    let first = node.input(0)?;
+    let axis = node.axis("axis", 1, first.shape.len())?;
+    let mut shape = first.shape.clone();
+    shape[axis] = 0;
+    for input in &inputs {
+        let fits = input.shape.len() == shape.len()
+            && (0..shape.len()).all(|at| at == axis || input.shape[at] == shape[at]);
+        if !fits {
+            return Err(EngineError::shape(format!(
+                "{:?} and {:?} do not join along axis {axis}",
+                first.shape, input.shape
+            )));
+        }
+        shape[axis] += input.shape[axis];
+    }
+    let inner: usize = shape[axis + 1..].iter().product();
+    let widths: Vec<usize> = inputs
+        .iter()
+        .map(|input| input.shape[axis] * inner)
+        .collect();
+    let ints: Option<Vec<Vec<i64>>> = inputs
+        .iter()
+        .map(|input| input.constant.as_ref().and_then(Tensor::integers))
+        .collect();
+    if let Some(ints) = ints {
+        let outer: usize = shape[..axis].iter().product();
+        let joined = (0..outer)
+            .flat_map(|row| {
+                ints.iter()
+                    .zip(&widths)
+                    .flat_map(move |(x, &width)| x[row * width..][..width].to_vec())
+            })
+            .collect();
+        return Tensor::new(shape, crate::tensor::Data::Int(joined)).map(Built::Constant);
+    }
+    let (operands, values) = operands(&inputs)?;
+    Ok(Built::step(Concat { operands, widths }, values, shape))
+}

@@ -1,0 +1,125 @@
+//! Conv: y = W ⋆ x + b over 1 to 3 spatial axes, with strides, dilations, pads and groups.
+//!
+//! x is 1 × C × spatial, W is O × C/groups × kernel and a constant, b is O. The transpose is the transposed
+//! convolution.
+
+use std::sync::Arc;
+
+use quaver_kernels::Scalar;
+use quaver_kernels::conv::{Conv as Kernel, ConvShape};
+
+use super::affine::Affine;
+use super::window::{Rounding, sliding};
+use crate::EngineError;
+use crate::onnx::node::NodeContext;
+use crate::op::{Built, Lower, Operator, Saved, Step};
+use crate::tensor::Tensor;
+
+#[derive(Debug, Clone)]
+struct Conv {
+    /// The length of axis 0: 1 unless the graph folds another axis into it.
+    batch: usize,
+    shape: ConvShape,
+    weight: Tensor,
+    bias: Option<Tensor>,
+    /// What follows per output channel: a batch normalisation that was folded in.
+    affine: Option<Affine>,
+}
+
+impl Operator for Conv {
+    fn macs(&self) -> u64 {
+        self.shape.macs() * self.batch as u64
+    }
+
+    fn with_affine(&self, scale: &[f64], shift: &[f64]) -> Option<Arc<dyn Operator>> {
+        let affine = Affine::new(scale, shift);
+        let affine = match &self.affine {
+            None => affine,
+            Some(first) => first.then(&affine),
+        };
+        Some(Arc::new(Conv {
+            affine: Some(affine),
+            ..self.clone()
+        }))
+    }
+}
+
+impl<T: Scalar> Lower<T> for Conv {
+    fn lower(&self) -> Box<dyn Step<T>> {
+        let (weight, bias) =
+            Affine::into_layer(self.affine.as_ref(), &self.weight, self.bias.as_ref());
+        Box::new(Lowered(Kernel::new(self.shape.clone(), weight, bias)))
+    }
+}
+
+struct Lowered<T>(Kernel<T>);
+
+impl<T: Scalar> Step<T> for Lowered<T> {
+    fn forward(&self, x: &[&[T]], y: &mut [T], _: Option<&mut Saved<T>>, scratch: &mut Vec<T>) {
+        let ConvShape {
+            window,
+            c_in,
+            c_out,
+            ..
+        } = self.0.shape();
+        let x = x[0].chunks_exact(c_in * window.n_input());
+        for (x, y) in x.zip(y.chunks_exact_mut(c_out * window.n_output())) {
+            self.0.forward(x, y, scratch);
+        }
+    }
+
+    fn vjp(&self, _: usize, _: &Saved<T>, gy: &[T], gx: &mut [T], scratch: &mut Vec<T>) {
+        self.0.backward_data(gy, gx, scratch);
+    }
+}
+
+/// Reads a Conv node.
+pub(super) fn build(node: &NodeContext<'_>) -> Result<Built, EngineError> {
+    let x = node.input(0)?;
+    let weight = node.required_constant(1, "weight")?;
+    let bias = node.constant(2, "bias")?;
+    let kernel = weight.shape().get(2..).unwrap_or_default().to_vec();
+    if let Some(given) = node.ints("kernel_shape")
+        && !given
+            .iter()
+            .map(|&k| usize::try_from(k))
+            .eq(kernel.iter().map(|&k| Ok(k)))
+    {
+        return Err(EngineError::format(format!(
+            "attribute kernel_shape = {given:?} for a weight of shape {:?}",
+            weight.shape()
+        )));
+    }
+    let sliding = sliding(node, &x.shape, &kernel, Rounding::Floor)?;
+    let groups = usize::try_from(node.int("group", 1)).unwrap_or(0);
+    let (c_in, c_out) = (x.shape[1], weight.shape()[0]);
+    if groups == 0
+        || c_out == 0
+        || !c_out.is_multiple_of(groups)
+        || weight.shape()[1].checked_mul(groups) != Some(c_in)
+    {
+        return Err(EngineError::shape(format!(
+            "a weight of shape {:?} in {groups} groups for {c_in} input channels",
+            weight.shape()
+        )));
+    }
+    if !weight.is_float() || bias.is_some_and(|b| b.shape() != [c_out] || !b.is_float()) {
+        return Err(EngineError::shape(format!(
+            "weight and bias must be floating-point and the bias of shape [{c_out}]"
+        )));
+    }
+    let shape = [&[x.shape[0], c_out], sliding.output.as_slice()].concat();
+    let op = Conv {
+        batch: x.shape[0],
+        shape: ConvShape {
+            window: sliding.window,
+            c_in,
+            c_out,
+            groups,
+        },
+        weight: weight.clone(),
+        bias: bias.cloned(),
+        affine: None,
+    };
+    Ok(Built::layer(op, vec![x.value], shape, vec![1, 2]))
+}

@@ -1,0 +1,88 @@
+//! Operators of one input that act element by element: they give only f and f′.
+
+use std::fmt::Debug;
+
+use quaver_kernels::Scalar;
+
+use crate::EngineError;
+use crate::onnx::node::NodeContext;
+use crate::op::{Built, Flow, Lower, Operator, Saved, Step};
+
+/// A function of one number and its slope.
+pub(super) trait Curve: Clone + Debug + Send + Sync + 'static {
+    /// Whether the slope is always 0 or 1, so that a bit per element keeps it.
+    const SLOPE_IS_BIT: bool = false;
+
+    /// f(x).
+    fn value<T: Scalar>(&self, x: T) -> T;
+
+    /// f′(x); at a kink, the documented choice.
+    fn slope<T: Scalar>(&self, x: T) -> T;
+}
+
+#[derive(Debug, Clone)]
+struct Elementwise<C>(C);
+
+impl<C: Curve> Operator for Elementwise<C> {}
+
+impl<T: Scalar, C: Curve> Lower<T> for Elementwise<C> {
+    fn lower(&self) -> Box<dyn Step<T>> {
+        Box::new(self.clone())
+    }
+}
+
+impl<T: Scalar, C: Curve> Step<T> for Elementwise<C> {
+    fn forward(&self, x: &[&[T]], y: &mut [T], saved: Option<&mut Saved<T>>, _: &mut Vec<T>) {
+        let x = x[0];
+        for (y, &x) in y.iter_mut().zip(x) {
+            *y = self.0.value(x);
+        }
+        let Some(saved) = saved else { return };
+        if C::SLOPE_IS_BIT {
+            saved.bits.clear();
+            saved.bits.extend(x.chunks(64).map(|x| {
+                x.iter().enumerate().fold(0u64, |bits, (i, &x)| {
+                    bits | u64::from(self.0.slope(x) != T::ZERO) << i
+                })
+            }));
+        } else {
+            saved.values.clear();
+            saved.values.extend(x.iter().map(|&x| self.0.slope(x)));
+        }
+        // The reverse pass needs the length too; positions are not used otherwise.
+        saved.index.clear();
+        saved.index.push(x.len() as u32);
+    }
+
+    fn flow(&self, _: usize) -> Flow {
+        Flow::InPlace
+    }
+
+    fn vjp_in_place(&self, _: usize, saved: &Saved<T>, g: &mut [T]) {
+        let n = saved.index[0] as usize;
+        for g in g.chunks_exact_mut(n) {
+            if C::SLOPE_IS_BIT {
+                for (g, &bits) in g.chunks_mut(64).zip(&saved.bits) {
+                    for (i, g) in g.iter_mut().enumerate() {
+                        // A select rather than a product: it cannot turn an infinite cotangent into NaN.
+                        *g = if bits >> i & 1 == 1 { *g } else { T::ZERO };
+                    }
+                }
+            } else {
+                for (g, &slope) in g.iter_mut().zip(&saved.values) {
+                    *g *= slope;
+                }
+            }
+        }
+    }
+}
+
+/// Builds the operator of input 0 that applies `curve`.
+pub(super) fn build(node: &NodeContext<'_>, curve: impl Curve) -> Result<Built, EngineError> {
+    let x = node.input(0)?;
+    Ok(Built::step(
+        Elementwise(curve),
+        vec![x.value],
+        x.shape.clone(),
+    ))
+}

@@ -1,0 +1,72 @@
+//! Gemm: y = α A' B' + β C, with B and C constant: a dense layer. The transpose is gA = α gy B'ᵀ.
+
+use super::linear::{Linear, Stored};
+use crate::EngineError;
+use crate::onnx::node::NodeContext;
+use crate::op::Built;
+use crate::tensor::broadcast_index;
+
+/// Reads a Gemm node.
+pub(super) fn build(node: &NodeContext<'_>) -> Result<Built, EngineError> {
+    let a = node.input(0)?;
+    if node.flag("transA", false) {
+        return Err(EngineError::unsupported(
+            "attribute transA = 1: the batch axis would be summed over",
+        ));
+    }
+    let b = node.required_constant(1, "weight B")?;
+    let c = node.constant(2, "bias C")?;
+    let (&[m, n_in], &[rows, cols]) = (a.shape.as_slice(), b.shape()) else {
+        return Err(EngineError::shape(format!(
+            "A of shape {:?} and B of shape {:?}: both must be matrices",
+            a.shape,
+            b.shape()
+        )));
+    };
+    let (stored, b_in, n_out) = match node.flag("transB", false) {
+        false => (Stored::InputsFirst, rows, cols),
+        true => (Stored::OutputsFirst, cols, rows),
+    };
+    if b_in != n_in || !b.is_float() {
+        return Err(EngineError::shape(format!(
+            "B of shape {:?} does not multiply A of shape {:?}",
+            b.shape(),
+            a.shape
+        )));
+    }
+    let beta = node.float("beta", 1.0);
+    let bias = match c {
+        None => None,
+        Some(c) => {
+            let wrong = || {
+                EngineError::shape(format!(
+                    "C of shape {:?} does not spread over [{m}, {n_out}]",
+                    c.shape()
+                ))
+            };
+            let values: Vec<f64> = c.floats().ok_or_else(wrong)?;
+            let spreads = c.shape().len() <= 2
+                && c.shape()
+                    .iter()
+                    .rev()
+                    .zip([n_out, m])
+                    .all(|(&from, to)| from == 1 || from == to);
+            if !spreads {
+                return Err(wrong());
+            }
+            let index = broadcast_index(c.shape(), &[m, n_out]);
+            Some(index.iter().map(|&i| beta * values[i as usize]).collect())
+        }
+    };
+    let op = Linear {
+        m,
+        n_in,
+        n_out,
+        weight: b.clone(),
+        stored,
+        alpha: node.float("alpha", 1.0),
+        bias,
+        affine: None,
+    };
+    Ok(Built::layer(op, vec![a.value], vec![m, n_out], vec![1, 2]))
+}

@@ -1,0 +1,15 @@
+//! Rewrites of a graph that leave what it computes as it is.
+
+mod fold_affine;
+
+use crate::graph::{Graph, ValueId};
+
+/// The graph's nodes that `output` needs, rewritten for speed. Values in `keep` stay computed.
+pub(crate) fn fused(graph: &Graph, output: ValueId, keep: &[ValueId]) -> Graph {
+    let mut graph = graph.clone();
+    let mut needed = graph.needed_for(output).into_iter();
+    graph.nodes.retain(|_| needed.next() == Some(true));
+    graph.outputs = vec![output];
+    fold_affine::run(&mut graph, keep);
+    graph
+}

@@ -1,0 +1,278 @@
+//! A graph compiled for one output and the values it is differentiated by: forward, and the reverse pass of
+//! all cotangents at once.
+//!
+//! The rule of an operator says its calculus; this loop alone knows the chain rule: which values lie on a
+//! path, where cotangents add up, how a broadcast is undone, and whose memory is reused when.
+
+mod compile;
+mod workspace;
+
+use std::sync::Arc;
+
+use crate::graph::{Graph, ValueId};
+use crate::op::{Flow, Real, Step};
+use crate::{EngineError, EngineErrorKind};
+
+use workspace::Pool;
+pub use workspace::Workspace;
+
+/// A compiled graph, shared by all threads; each brings its own [`Workspace`].
+pub struct Program<T> {
+    instructions: Vec<Instruction<T>>,
+    /// Lengths of the forward buffers.
+    slots: Vec<usize>,
+    /// Where the graph's inputs are put, in order, with their lengths.
+    inputs: Vec<(usize, usize)>,
+    output: Place,
+    wrt: Vec<Place>,
+    n_values: usize,
+}
+
+/// One step with its operands.
+struct Instruction<T> {
+    step: Box<dyn Step<T>>,
+    /// Slots of the inputs, and their lengths: a slot may be longer than the value in it.
+    inputs: Vec<(usize, usize)>,
+    /// Slot of the output, and its length.
+    output: usize,
+    n_output: usize,
+    /// The value whose cotangent this step transposes.
+    value: usize,
+    /// The inputs that lie on a path to what is differentiated by.
+    paths: Vec<Path>,
+}
+
+/// The way a cotangent takes from a step to one of its inputs.
+struct Path {
+    /// The step's input.
+    input: usize,
+    flow: Flow,
+    /// The value the cotangent is added to, and its length.
+    value: usize,
+    n_input: usize,
+    /// Where each element of the output was broadcast from, if it was.
+    broadcast: Option<Vec<u32>>,
+}
+
+/// A value and its length; its slot too, where it has one.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    value: usize,
+    slot: usize,
+    n_elements: usize,
+}
+
+impl<T: Real> Program<T> {
+    /// Compiles what `output` needs, to be differentiated by the values `wrt` (inputs or activations).
+    ///
+    /// # Errors
+    /// When `output` does not depend on one of `wrt`, or on any input.
+    pub fn new(graph: &Graph, output: ValueId, wrt: &[ValueId]) -> Result<Self, EngineError> {
+        compile::compile(graph, output, wrt)
+    }
+
+    /// Buffers for one thread.
+    pub fn workspace(&self) -> Workspace<T> {
+        Workspace::new(&self.slots, self.instructions.len(), self.n_values)
+    }
+
+    /// The number of elements of input `index`.
+    pub fn n_input(&self, index: usize) -> usize {
+        self.inputs[index].1
+    }
+
+    /// The number of elements of the output.
+    pub fn n_output(&self) -> usize {
+        self.output.n_elements
+    }
+
+    /// The number of elements of the `index`-th value that is differentiated by.
+    pub fn n_wrt(&self, index: usize) -> usize {
+        self.wrt[index].n_elements
+    }
+
+    /// Runs the network on one sample, `inputs` in the graph's order; returns the output.
+    ///
+    /// # Errors
+    /// When an input has the wrong length, or the output is not finite.
+    pub fn forward<'w>(
+        &self,
+        workspace: &'w mut Workspace<T>,
+        inputs: &[&[T]],
+    ) -> Result<&'w [T], EngineError> {
+        if inputs.len() != self.inputs.len() {
+            return Err(EngineError::shape(format!(
+                "{} inputs for a network of {}",
+                inputs.len(),
+                self.inputs.len()
+            )));
+        }
+        for (input, &(slot, n_elements)) in inputs.iter().zip(&self.inputs) {
+            if input.len() != n_elements {
+                return Err(EngineError::shape(format!(
+                    "an input of {} values for one of {n_elements}",
+                    input.len()
+                )));
+            }
+            workspace.slots[slot][..n_elements].copy_from_slice(input);
+        }
+        let Workspace {
+            slots,
+            saved,
+            scratch,
+            ..
+        } = workspace;
+        for (instruction, saved) in self.instructions.iter().zip(saved) {
+            let mut y = std::mem::take(&mut slots[instruction.output]);
+            let inputs = instruction.inputs.iter();
+            let x: Vec<&[T]> = inputs.map(|&(slot, n)| &slots[slot][..n]).collect();
+            let saved = (!instruction.paths.is_empty()).then_some(saved);
+            instruction
+                .step
+                .forward(&x, &mut y[..instruction.n_output], saved, scratch);
+            slots[instruction.output] = y;
+        }
+        let output = &slots[self.output.slot][..self.output.n_elements];
+        match output.iter().position(|x| !x.is_finite()) {
+            None => Ok(output),
+            Some(at) => Err(EngineError::new(
+                EngineErrorKind::NotFinite,
+                format!("the network's output {at} is {}", output[at].to_f64()),
+            )),
+        }
+    }
+
+    /// Sweeps V cotangents of the output (V × output) back through the sample last run forward.
+    ///
+    /// Afterwards [`Workspace::gradient`] holds, for each value differentiated by, its V × n rows.
+    pub fn backward(&self, workspace: &mut Workspace<T>, cotangents: &[T]) {
+        let n_output = self.output.n_elements;
+        assert!(
+            cotangents.len().is_multiple_of(n_output),
+            "cotangents are V × {n_output}"
+        );
+        let n_cotangents = cotangents.len() / n_output;
+        let Workspace {
+            saved,
+            cotangent_of,
+            pool,
+            scratch,
+            gradients,
+            ..
+        } = workspace;
+        gradients.drain(..).for_each(|gradient| pool.give(gradient));
+        let mut seed = pool.take(cotangents.len());
+        seed.copy_from_slice(cotangents);
+        cotangent_of[self.output.value] = Some(Arc::new(seed));
+
+        for (instruction, saved) in self.instructions.iter().zip(saved).rev() {
+            if instruction.paths.is_empty() {
+                continue;
+            }
+            // What is differentiated by may lie in the middle: its cotangent is both kept and passed on.
+            let slot = &mut cotangent_of[instruction.value];
+            let gy = if self
+                .wrt
+                .iter()
+                .any(|place| place.value == instruction.value)
+            {
+                slot.clone()
+            } else {
+                slot.take()
+            };
+            let Some(mut gy) = gy else { continue };
+            let (last, others) = instruction.paths.split_last().expect("paths are not empty");
+            for path in others {
+                let g = instruction.transpose(
+                    path,
+                    saved,
+                    Arc::clone(&gy),
+                    n_cotangents,
+                    pool,
+                    scratch,
+                );
+                accumulate(&mut cotangent_of[path.value], g, pool);
+            }
+            gy = instruction.transpose(last, saved, gy, n_cotangents, pool, scratch);
+            accumulate(&mut cotangent_of[last.value], gy, pool);
+        }
+
+        for place in &self.wrt {
+            let gradient = match cotangent_of[place.value].clone() {
+                Some(gradient) => gradient,
+                // On a path in the graph, yet never reached: every slope on the way was structural zero.
+                None => {
+                    let mut zero = pool.take(n_cotangents * place.n_elements);
+                    zero.fill(T::ZERO);
+                    Arc::new(zero)
+                }
+            };
+            gradients.push(gradient);
+        }
+        cotangent_of.iter_mut().for_each(|slot| *slot = None);
+    }
+}
+
+impl<T: Real> Instruction<T> {
+    /// The cotangent `gy` (V × output) taken back to one input.
+    fn transpose(
+        &self,
+        path: &Path,
+        saved: &crate::op::Saved<T>,
+        mut gy: Arc<Vec<T>>,
+        n_cotangents: usize,
+        pool: &mut Pool<T>,
+        scratch: &mut Vec<T>,
+    ) -> Arc<Vec<T>> {
+        match path.flow {
+            Flow::Pass => {}
+            Flow::InPlace => {
+                gy = pool.unique(gy);
+                let g = Arc::get_mut(&mut gy).expect("made unique in the line above");
+                self.step.vjp_in_place(path.input, saved, g);
+            }
+            Flow::Write => {
+                let mut gx = pool.take(n_cotangents * path.n_input);
+                self.step.vjp(path.input, saved, &gy, &mut gx, scratch);
+                pool.give(gy);
+                gy = Arc::new(gx);
+            }
+        }
+        let Some(index) = &path.broadcast else {
+            return gy;
+        };
+        let mut gx = pool.take(n_cotangents * path.n_input);
+        gx.fill(T::ZERO);
+        for (gx, gy) in gx
+            .chunks_exact_mut(path.n_input)
+            .zip(gy.chunks_exact(index.len()))
+        {
+            for (&gy, &from) in gy.iter().zip(index) {
+                gx[from as usize] += gy;
+            }
+        }
+        pool.give(gy);
+        Arc::new(gx)
+    }
+}
+
+/// total ← total + g.
+fn accumulate<T: Real>(total: &mut Option<Arc<Vec<T>>>, g: Arc<Vec<T>>, pool: &mut Pool<T>) {
+    let Some(old) = total.take() else {
+        *total = Some(g);
+        return;
+    };
+    // Adding into whichever of the two nobody else holds saves a copy.
+    let (old, g) = if Arc::strong_count(&old) > 1 && Arc::strong_count(&g) == 1 {
+        (g, old)
+    } else {
+        (old, g)
+    };
+    let mut sum = pool.unique(old);
+    let values = Arc::get_mut(&mut sum).expect("made unique in the line above");
+    for (sum, &g) in values.iter_mut().zip(g.iter()) {
+        *sum += g;
+    }
+    pool.give(g);
+    *total = Some(sum);
+}

@@ -1,0 +1,74 @@
+//! One thread's memory: forward buffers, what steps saved, and a pool of cotangents.
+
+use std::sync::Arc;
+
+use quaver_kernels::Scalar;
+
+use crate::op::Saved;
+
+/// Buffers that one thread reuses from sample to sample; after the first sample nothing is allocated.
+pub struct Workspace<T> {
+    pub(super) slots: Vec<Vec<T>>,
+    pub(super) saved: Vec<Saved<T>>,
+    pub(super) scratch: Vec<T>,
+    pub(super) pool: Pool<T>,
+    /// The cotangents of each value during a reverse pass.
+    pub(super) cotangent_of: Vec<Option<Arc<Vec<T>>>>,
+    pub(super) gradients: Vec<Arc<Vec<T>>>,
+}
+
+impl<T: Scalar> Workspace<T> {
+    pub(super) fn new(slots: &[usize], n_steps: usize, n_values: usize) -> Self {
+        Self {
+            slots: slots.iter().map(|&n| vec![T::ZERO; n]).collect(),
+            saved: (0..n_steps).map(|_| Saved::default()).collect(),
+            scratch: Vec::new(),
+            pool: Pool { free: Vec::new() },
+            cotangent_of: vec![None; n_values],
+            gradients: Vec::new(),
+        }
+    }
+
+    /// The rows Jᵀ·cotangent (V × n) for the `index`-th value differentiated by, after a reverse pass.
+    ///
+    /// # Panics
+    /// Before the first reverse pass, or when there are not that many values.
+    pub fn gradient(&self, index: usize) -> &[T] {
+        &self.gradients[index]
+    }
+}
+
+/// Cotangent buffers that nobody holds.
+pub(super) struct Pool<T> {
+    free: Vec<Vec<T>>,
+}
+
+impl<T: Scalar> Pool<T> {
+    /// A buffer of length `n` with unspecified content: the smallest that is large enough, else the largest.
+    pub(super) fn take(&mut self, n: usize) -> Vec<T> {
+        let best = (0..self.free.len()).min_by_key(|&at| {
+            let capacity = self.free[at].capacity();
+            (capacity < n, capacity.abs_diff(n))
+        });
+        let mut buffer = best.map_or_else(Vec::new, |at| self.free.swap_remove(at));
+        buffer.resize(n, T::ZERO);
+        buffer
+    }
+
+    /// Takes a buffer back if this was its last holder.
+    pub(super) fn give(&mut self, buffer: Arc<Vec<T>>) {
+        if let Ok(buffer) = Arc::try_unwrap(buffer) {
+            self.free.push(buffer);
+        }
+    }
+
+    /// The same values in a buffer that nobody else holds.
+    pub(super) fn unique(&mut self, buffer: Arc<Vec<T>>) -> Arc<Vec<T>> {
+        if Arc::strong_count(&buffer) == 1 {
+            return buffer;
+        }
+        let mut copy = self.take(buffer.len());
+        copy.copy_from_slice(&buffer);
+        Arc::new(copy)
+    }
+}
