@@ -1,6 +1,6 @@
 //! The narrow waist: what every source of samples looks like to the rest of Quaver.
 
-use crate::{DataError, DataErrorKind};
+use crate::{DataError, DataErrorKind, fit};
 
 /// One sample, decoded and preprocessed: what a network is given.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,6 +35,14 @@ pub trait Dataset: Send + Sync {
     /// Names the file and the sample when it cannot be read, is truncated, or holds NaN or infinity.
     fn read(&self, index: usize) -> Result<Sample, DataError>;
 
+    /// The label of sample `index`, without reading its values where the source can do that.
+    ///
+    /// # Errors
+    /// As [`Dataset::read`].
+    fn label(&self, index: usize) -> Result<Option<usize>, DataError> {
+        Ok(self.read(index)?.label)
+    }
+
     /// Class names in label order, when the source has them (the sub-folders of an image folder).
     fn class_names(&self) -> Option<&[String]> {
         None
@@ -59,7 +67,7 @@ impl InMemory {
         values: Vec<f64>,
         labels: Option<Vec<usize>>,
     ) -> Result<Self, DataError> {
-        let per_sample: usize = shape.iter().product();
+        let per_sample = fit::n_values(shape).unwrap_or(0);
         if per_sample == 0 || !values.len().is_multiple_of(per_sample) {
             return Err(DataError::new(
                 DataErrorKind::Shape,
@@ -96,15 +104,20 @@ impl Dataset for InMemory {
     }
 
     fn read(&self, index: usize) -> Result<Sample, DataError> {
+        let label = self.label(index)?;
         let per_sample: usize = self.shape.iter().product();
-        let values = self
-            .values
-            .get(index * per_sample..(index + 1) * per_sample)
-            .ok_or_else(|| DataError::out_of_range(index, self.len()))?;
+        let values = &self.values[index * per_sample..(index + 1) * per_sample];
         Ok(Sample {
             values: values.to_vec(),
-            label: self.labels.as_ref().map(|labels| labels[index]),
+            label,
             key: None,
         })
+    }
+
+    fn label(&self, index: usize) -> Result<Option<usize>, DataError> {
+        if index >= self.len() {
+            return Err(DataError::out_of_range(index, self.len()));
+        }
+        Ok(self.labels.as_ref().map(|labels| labels[index]))
     }
 }

@@ -1,7 +1,7 @@
 //! The one error of this crate.
 
-use std::fmt;
 use std::path::Path;
+use std::{fmt, io};
 
 /// What went wrong, for callers who branch on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,11 +32,19 @@ pub struct DataError {
 }
 
 impl DataError {
-    /// An error with a message of its own.
+    /// An error with a message of its own. Control characters in it, say from a file's name, are escaped.
     pub fn new(kind: DataErrorKind, message: impl Into<String>) -> Self {
+        let mut message = message.into();
+        if message.contains(char::is_control) {
+            let escape = |c: char| match c.is_control() {
+                true => c.escape_default().to_string(),
+                false => c.to_string(),
+            };
+            message = message.chars().map(escape).collect();
+        }
         Self {
             kind,
-            message: message.into(),
+            message,
             source: None,
         }
     }
@@ -44,6 +52,34 @@ impl DataError {
     /// An error about the file at `path`.
     pub fn at(kind: DataErrorKind, path: &Path, message: impl fmt::Display) -> Self {
         Self::new(kind, format!("{}: {message}", path.display()))
+    }
+
+    /// An error while reading the file at `path`. What its bytes are to blame for is [`DataErrorKind::Format`].
+    pub(crate) fn reading(path: &Path, error: io::Error) -> Self {
+        let result = match error.kind() {
+            io::ErrorKind::UnexpectedEof => Self::truncated(path),
+            io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => Self::at(
+                DataErrorKind::Format,
+                path,
+                format_args!("corrupt: {error}"),
+            ),
+            io::ErrorKind::NotFound => Self::at(DataErrorKind::Io, path, "does not exist"),
+            _ => Self::at(
+                DataErrorKind::Io,
+                path,
+                format_args!("cannot be read: {error}"),
+            ),
+        };
+        result.with_source(error)
+    }
+
+    /// The file at `path` ends too early.
+    pub(crate) fn truncated(path: &Path) -> Self {
+        Self::at(
+            DataErrorKind::Format,
+            path,
+            "truncated: it ends before its data do",
+        )
     }
 
     /// Asking for sample `index` of `len`.

@@ -1,0 +1,124 @@
+//! The formats of datasets: one file each, and one line each in [`FORMATS`].
+
+use std::path::Path;
+
+use crate::file::Stream;
+use crate::{DataError, DataErrorKind, Dataset, OpenOptions};
+
+mod cifar;
+mod folder;
+pub(crate) mod idx;
+pub(crate) mod npy;
+mod npz;
+
+/// One format: the name by which it is chosen, how it is recognised, and what opens it.
+struct Format {
+    name: &'static str,
+    recognised_by: Signs,
+    open: Opener,
+}
+
+type Opener = fn(&Path, &OpenOptions, Option<&[usize]>) -> Result<Box<dyn Dataset>, DataError>;
+
+enum Signs {
+    /// A folder, not a file.
+    Folder,
+    /// Endings of the file's name in lower case, less `.gz`; or for a file of another name its first bytes.
+    File(&'static [&'static str], fn(&[u8]) -> bool),
+    /// Nothing: it must be chosen.
+    Nothing,
+}
+
+#[rustfmt::skip]
+const FORMATS: [Format; 8] = [
+    Format { name: "npz", recognised_by: Signs::File(&[".npz"], npz::is_zip), open: npz::open },
+    Format { name: "npy", recognised_by: Signs::File(&[".npy"], npy::is_npy), open: npy::open },
+    Format { name: "idx", recognised_by: Signs::File(&["-ubyte", ".idx"], idx::is_idx), open: idx::open },
+    Format { name: "cifar", recognised_by: Signs::File(&[".bin"], |_| false), open: cifar::open },
+    Format { name: "cifar10", recognised_by: Signs::Nothing, open: cifar::open_10 },
+    Format { name: "cifar100", recognised_by: Signs::Nothing, open: cifar::open_100 },
+    Format { name: "cifar100-coarse", recognised_by: Signs::Nothing, open: cifar::open_100_coarse },
+    Format { name: "folder", recognised_by: Signs::Folder, open: folder::open },
+];
+
+/// The names that [`OpenOptions::format`] may have.
+pub fn format_names() -> impl Iterator<Item = &'static str> {
+    FORMATS.iter().map(|format| format.name)
+}
+
+/// Opens the dataset at `path`, whose format is [`OpenOptions::format`], or told by its name, or else by its
+/// first bytes.
+///
+/// `expected` is the shape of a network's input without a batch axis, `[3, 32, 32]` for example. The samples get
+/// this shape where theirs differs only by axes of length 1 or by flattening. A folder of images is read in grey
+/// or in colour as it asks for. Without it samples keep their own shape: `[C, H, W]` for images.
+///
+/// Labels come with the data, or from [`OpenOptions::labels`], and may be missing except where the format
+/// always has them.
+///
+/// # Errors
+/// When the data cannot be read, are not what their format says, have no samples, or do not fit `expected`,
+/// or when an option does not fit them. Values are checked when a sample is read, and not here.
+pub fn open(
+    path: &Path,
+    options: &OpenOptions,
+    expected: Option<&[usize]>,
+) -> Result<Box<dyn Dataset>, DataError> {
+    let format = match &options.format {
+        Some(name) => named(name)?,
+        None => recognise(path)?,
+    };
+    (format.open)(path, options, expected)
+}
+
+fn named(name: &str) -> Result<&'static Format, DataError> {
+    let format = FORMATS.iter().find(|format| format.name == name);
+    format.ok_or_else(|| {
+        DataError::new(
+            DataErrorKind::Option,
+            format!("there is no format {name:?}, only {}", all_names()),
+        )
+    })
+}
+
+fn recognise(path: &Path) -> Result<&'static Format, DataError> {
+    let metadata = path
+        .metadata()
+        .map_err(|error| DataError::reading(path, error))?;
+    let mut formats = FORMATS.iter();
+    if metadata.is_dir() {
+        let folder = formats.find(|format| matches!(format.recognised_by, Signs::Folder));
+        return folder.ok_or_else(|| unknown(path));
+    }
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let name = name.to_ascii_lowercase();
+    let name = name.strip_suffix(".gz").unwrap_or(&name);
+    let by_name = formats.find(|format| match &format.recognised_by {
+        Signs::File(endings, _) => endings.iter().any(|ending| name.ends_with(ending)),
+        Signs::Folder | Signs::Nothing => false,
+    });
+    if let Some(format) = by_name {
+        return Ok(format);
+    }
+    let magic = Stream::open(path)?.magic()?;
+    let by_magic = FORMATS.iter().find(|format| match &format.recognised_by {
+        Signs::File(_, has_magic) => has_magic(&magic),
+        Signs::Folder | Signs::Nothing => false,
+    });
+    by_magic.ok_or_else(|| unknown(path))
+}
+
+fn unknown(path: &Path) -> DataError {
+    DataError::at(
+        DataErrorKind::Format,
+        path,
+        format_args!(
+            "is in no format that is recognised: choose one of {} with --format",
+            all_names()
+        ),
+    )
+}
+
+fn all_names() -> String {
+    format_names().collect::<Vec<_>>().join(", ")
+}
