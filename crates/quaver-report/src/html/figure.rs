@@ -1,0 +1,151 @@
+//! A plot or a row of pictures with everything that makes it understandable: title, legend, caption, how to read it,
+//! and the same in words.
+
+use crate::markup::{Markup, coordinate};
+use crate::picture::Thumbnail;
+use crate::plot::{Chart, Drawing, draw_swatch};
+
+/// A figure.
+#[derive(Debug, Clone)]
+pub struct Figure {
+    title: String,
+    content: Content,
+    caption: String,
+    how_to_read: String,
+    summary: String,
+}
+
+#[derive(Debug, Clone)]
+enum Content {
+    Chart(Chart),
+    Pictures(Vec<(Thumbnail, String)>),
+}
+
+impl Figure {
+    /// A figure that shows a plot.
+    pub fn new(title: impl Into<String>, chart: impl Into<Chart>) -> Self {
+        Self::with(title.into(), Content::Chart(chart.into()))
+    }
+
+    /// A figure that shows pictures, each with a few words below it.
+    pub fn pictures<T: Into<String>>(
+        title: impl Into<String>,
+        pictures: impl IntoIterator<Item = (Thumbnail, T)>,
+    ) -> Self {
+        let pictures = pictures.into_iter();
+        let pictures = pictures.map(|(picture, words)| (picture, words.into()));
+        Self::with(title.into(), Content::Pictures(pictures.collect()))
+    }
+
+    fn with(title: String, content: Content) -> Self {
+        Self {
+            title,
+            content,
+            caption: String::new(),
+            how_to_read: String::new(),
+            summary: String::new(),
+        }
+    }
+
+    /// What the figure shows.
+    #[must_use]
+    pub fn caption(mut self, text: impl Into<String>) -> Self {
+        self.caption = text.into();
+        self
+    }
+
+    /// How someone who has never seen such a figure finds out what it says.
+    #[must_use]
+    pub fn how_to_read(mut self, text: impl Into<String>) -> Self {
+        self.how_to_read = text.into();
+        self
+    }
+
+    /// What the figure says, for those who cannot see it. Without it, axes and series are listed.
+    #[must_use]
+    pub fn summary(mut self, text: impl Into<String>) -> Self {
+        self.summary = text.into();
+        self
+    }
+
+    pub(super) fn write(&self, section: &mut Markup) {
+        section.element("figure", &[], |figure| {
+            figure.leaf("h3", &[], &self.title);
+            let notes = match &self.content {
+                Content::Chart(chart) => self.write_chart(figure, chart.draw()),
+                Content::Pictures(pictures) => {
+                    write_pictures(figure, pictures);
+                    Vec::new()
+                }
+            };
+            figure.element("figcaption", &[], |caption| {
+                if !self.caption.is_empty() {
+                    caption.leaf("p", &[], &self.caption);
+                }
+                for note in &notes {
+                    caption.leaf("p", &[], note);
+                }
+                if !self.how_to_read.is_empty() {
+                    caption.element("p", &[("class", "how")], |how| {
+                        how.leaf("strong", &[], "How to read this.");
+                        how.text(" ");
+                        how.text(&self.how_to_read);
+                    });
+                }
+            });
+        });
+        section.line();
+    }
+
+    /// Writes the plot and its legend; gives back what the caption must say.
+    fn write_chart(&self, figure: &mut Markup, drawing: Drawing) -> Vec<String> {
+        let (width, height) = (coordinate(drawing.width), coordinate(drawing.height));
+        let words = match self.summary.is_empty() {
+            true => &drawing.summary,
+            false => &self.summary,
+        };
+        let attributes = [
+            ("class", "chart"),
+            ("viewBox", &*format!("0 0 {width} {height}")),
+            ("role", "img"),
+            ("aria-label", words),
+        ];
+        figure.element("svg", &attributes, |svg| svg.append(drawing.svg));
+        if drawing.legend.len() > 1 {
+            figure.element("ul", &[("class", "legend")], |legend| {
+                for (number, name, swatch) in &drawing.legend {
+                    legend.element("li", &[], |item| {
+                        draw_swatch(item, *number, *swatch);
+                        item.text(" ");
+                        item.text(name);
+                    });
+                }
+            });
+        }
+        drawing.notes
+    }
+}
+
+fn write_pictures(figure: &mut Markup, pictures: &[(Thumbnail, String)]) {
+    figure.element("ul", &[("class", "pictures")], |list| {
+        for (picture, words) in pictures {
+            list.element("li", &[], |item| {
+                write_picture(item, picture, 2);
+                item.leaf("span", &[], words);
+            });
+        }
+    });
+}
+
+/// Writes a picture at a multiple of its size.
+pub(super) fn write_picture(markup: &mut Markup, picture: &Thumbnail, scale: usize) {
+    let class = if picture.pixelated { "pixels" } else { "photo" };
+    let attributes = [
+        ("class", class),
+        ("src", &*picture.uri),
+        ("alt", &*picture.alt),
+        ("width", &*(picture.width * scale).to_string()),
+        ("height", &*(picture.height * scale).to_string()),
+    ];
+    markup.void("img", &attributes);
+}

@@ -1,0 +1,226 @@
+//! Small pictures inside a page, as PNG data URIs.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::error::{ReportError, ReportErrorKind};
+
+/// The pixels of a picture, row by row from the top.
+#[derive(Debug, Clone, Copy)]
+pub enum Pixels<'a> {
+    /// One byte per pixel, 0 black.
+    Gray(&'a [u8]),
+    /// Three bytes per pixel: red, green, blue.
+    Rgb(&'a [u8]),
+}
+
+impl Pixels<'_> {
+    fn channels(&self) -> usize {
+        match self {
+            Pixels::Gray(_) => 1,
+            Pixels::Rgb(_) => 3,
+        }
+    }
+
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Pixels::Gray(bytes) | Pixels::Rgb(bytes) => bytes,
+        }
+    }
+
+    fn check(&self, width: usize, height: usize) -> Result<(), ReportError> {
+        let want = width
+            .checked_mul(height)
+            .and_then(|pixels| pixels.checked_mul(self.channels()));
+        let have = self.bytes().len();
+        if have == 0 || want != Some(have) {
+            let message = format!(
+                "a picture of {width}×{height} pixels and {} channels cannot have {have} bytes",
+                self.channels()
+            );
+            return Err(ReportError::new(ReportErrorKind::Picture, message));
+        }
+        Ok(())
+    }
+}
+
+/// The picture as a `data:image/png` address, without loss.
+pub fn png_data_uri(
+    width: usize,
+    height: usize,
+    pixels: Pixels<'_>,
+) -> Result<String, ReportError> {
+    pixels.check(width, height)?;
+    let mut bytes = Vec::new();
+    encode(width, height, pixels, &mut bytes)?;
+    let mut uri = "data:image/png;base64,".to_owned();
+    STANDARD.encode_string(&bytes, &mut uri);
+    Ok(uri)
+}
+
+fn encode(
+    width: usize,
+    height: usize,
+    pixels: Pixels<'_>,
+    bytes: &mut Vec<u8>,
+) -> Result<(), ReportError> {
+    let failed = |error: &dyn std::fmt::Display| {
+        ReportError::new(
+            ReportErrorKind::Picture,
+            format!("a picture of {width}×{height} pixels cannot be encoded: {error}"),
+        )
+    };
+    let size = |length: usize| u32::try_from(length).map_err(|error| failed(&error));
+    let mut encoder = png::Encoder::new(bytes, size(width)?, size(height)?);
+    encoder.set_depth(png::BitDepth::Eight);
+    encoder.set_color(match pixels {
+        Pixels::Gray(_) => png::ColorType::Grayscale,
+        Pixels::Rgb(_) => png::ColorType::Rgb,
+    });
+    let mut writer = encoder.write_header().map_err(|error| failed(&error))?;
+    writer
+        .write_image_data(pixels.bytes())
+        .map_err(|error| failed(&error))?;
+    writer.finish().map_err(|error| failed(&error))
+}
+
+/// The longer side of an embedded thumbnail: twice the size it is first shown at.
+const LARGEST: usize = 64;
+/// The longer side on the page, before it is enlarged.
+const SHOWN: usize = 32;
+
+/// A small picture in a table row or a figure.
+///
+/// Pictures of more than 64 pixels a side are averaged down to that, or a page of a hundred photographs would be a
+/// hundred photographs large.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Thumbnail {
+    pub(crate) uri: String,
+    pub(crate) alt: String,
+    /// The size on the page, in CSS pixels.
+    pub(crate) width: usize,
+    pub(crate) height: usize,
+    /// Few pixels, to be shown as the squares they are.
+    pub(crate) pixelated: bool,
+}
+
+impl Thumbnail {
+    /// A picture and the words for those who cannot see it.
+    pub fn new(
+        width: usize,
+        height: usize,
+        pixels: Pixels<'_>,
+        alt: impl Into<String>,
+    ) -> Result<Self, ReportError> {
+        pixels.check(width, height)?;
+        let step = width.max(height).div_ceil(LARGEST);
+        let (small_width, small_height) = (width.div_ceil(step), height.div_ceil(step));
+        let uri = if step == 1 {
+            png_data_uri(width, height, pixels)?
+        } else {
+            let small = averaged(width, height, pixels, step);
+            let small = match pixels {
+                Pixels::Gray(_) => Pixels::Gray(&small),
+                Pixels::Rgb(_) => Pixels::Rgb(&small),
+            };
+            png_data_uri(small_width, small_height, small)?
+        };
+        let longer = small_width.max(small_height);
+        let scale = |length: usize| match longer <= SHOWN {
+            // Whole multiples keep every pixel equally large.
+            true => length * (SHOWN / longer),
+            false => (length * SHOWN).div_ceil(longer),
+        };
+        Ok(Self {
+            uri,
+            alt: alt.into(),
+            width: scale(small_width),
+            height: scale(small_height),
+            pixelated: longer <= SHOWN,
+        })
+    }
+}
+
+/// Every `step × step` square as its mean; squares at the right and lower edges may be smaller.
+fn averaged(width: usize, height: usize, pixels: Pixels<'_>, step: usize) -> Vec<u8> {
+    let (bytes, channels) = (pixels.bytes(), pixels.channels());
+    let mut small = Vec::new();
+    for top in (0..height).step_by(step) {
+        for left in (0..width).step_by(step) {
+            let rows = top..(top + step).min(height);
+            let columns = left..(left + step).min(width);
+            let n_pixels = rows.len() * columns.len();
+            for channel in 0..channels {
+                let mut sum = 0;
+                for y in rows.clone() {
+                    for x in columns.clone() {
+                        sum += usize::from(bytes[(y * width + x) * channels + channel]);
+                    }
+                }
+                let mean = (sum + n_pixels / 2) / n_pixels;
+                small.push(u8::try_from(mean).expect("a mean of bytes is a byte"));
+            }
+        }
+    }
+    small
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decode(uri: &str) -> (u32, u32, Vec<u8>) {
+        let bytes = uri.strip_prefix("data:image/png;base64,").unwrap();
+        let bytes = STANDARD.decode(bytes).unwrap();
+        let mut reader = png::Decoder::new(std::io::Cursor::new(bytes))
+            .read_info()
+            .unwrap();
+        let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
+        let info = reader.next_frame(&mut pixels).unwrap();
+        (info.width, info.height, pixels)
+    }
+
+    #[test]
+    fn pictures_come_back() {
+        let gray: Vec<u8> = (0..6).map(|i| i * 40).collect();
+        let uri = png_data_uri(3, 2, Pixels::Gray(&gray)).unwrap();
+        assert_eq!(decode(&uri), (3, 2, gray.clone()));
+        let uri = png_data_uri(1, 2, Pixels::Rgb(&gray)).unwrap();
+        assert_eq!(decode(&uri), (1, 2, gray));
+    }
+
+    #[test]
+    fn large_pictures_are_averaged() {
+        let mut bytes = vec![0; 130 * 100 * 3];
+        bytes[..3].copy_from_slice(&[90, 9, 255]);
+        let thumbnail = Thumbnail::new(130, 100, Pixels::Rgb(&bytes), "a cat").unwrap();
+        let (width, height, pixels) = decode(&thumbnail.uri);
+        assert_eq!((width, height), (44, 34));
+        assert_eq!(pixels[..4], [10, 1, 28, 0]);
+        assert_eq!((thumbnail.width, thumbnail.pixelated), (32, false));
+    }
+
+    #[test]
+    fn small_pictures_are_shown_at_whole_multiples() {
+        for (side, shown) in [(28, 28), (32, 32), (8, 32), (10, 30), (1, 32)] {
+            let bytes = vec![0; side * side];
+            let thumbnail = Thumbnail::new(side, side, Pixels::Gray(&bytes), "").unwrap();
+            assert_eq!((thumbnail.width, thumbnail.pixelated), (shown, true));
+        }
+    }
+
+    #[test]
+    fn pixels_that_do_not_fit() {
+        let cases = [
+            (2, 2, Pixels::Gray(&[0; 3])),
+            (1, 1, Pixels::Rgb(&[0; 1])),
+            (0, 0, Pixels::Gray(&[])),
+            (usize::MAX, 2, Pixels::Rgb(&[0; 3])),
+        ];
+        for (width, height, pixels) in cases {
+            let error = png_data_uri(width, height, pixels).unwrap_err();
+            assert_eq!(error.kind(), ReportErrorKind::Picture);
+            assert!(Thumbnail::new(width, height, pixels, "").is_err());
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! Points: one per sample, in groups.
+
+use super::axis::Axis;
+use super::frame::{Frame, HEIGHT, WIDTH};
+use super::style::{colour_class, push_marker};
+use super::thin::thin_cloud;
+use super::{Drawing, Swatch};
+use crate::markup::Markup;
+use crate::number::grouped;
+
+/// Points drawn in all.
+const MAX_POINTS: usize = 2_000;
+
+/// A plot of points. Each group has a colour and a marker of its own.
+#[derive(Debug, Clone)]
+pub struct ScatterChart {
+    x: Axis,
+    y: Axis,
+    groups: Vec<(String, Vec<Mark>)>,
+}
+
+/// A point, and what is said about it when it is pointed at. Nothing is said if the text is empty.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Mark {
+    /// Its value on the horizontal axis.
+    pub x: f64,
+    /// Its value on the vertical axis.
+    pub y: f64,
+    /// What it is: `sample 17, labelled cat`.
+    pub title: String,
+}
+
+impl ScatterChart {
+    /// A plot without points.
+    pub fn new(x: Axis, y: Axis) -> Self {
+        Self {
+            x,
+            y,
+            groups: Vec::new(),
+        }
+    }
+
+    /// Adds a group of points. Later groups lie on top of earlier ones, and are the last to lose points if there are
+    /// too many: the rare and interesting ones belong there.
+    #[must_use]
+    pub fn group(mut self, name: impl Into<String>, marks: Vec<Mark>) -> Self {
+        self.groups.push((name.into(), marks));
+        self
+    }
+
+    pub(super) fn draw(&self) -> Drawing {
+        let holds = |mark: &&Mark| self.x.holds(mark.x) && self.y.holds(mark.y);
+        let all = self.groups.iter().flat_map(|(_, marks)| marks);
+        let frame = Frame::around(&self.x, &self.y, all.clone().map(|mark| (mark.x, mark.y)));
+        let mut svg = Markup::new();
+        frame.draw(&mut svg);
+
+        let (mut n_drawn, mut n_drawable) = (0, 0);
+        let mut drawn = Vec::new();
+        for (number, (_, marks)) in self.groups.iter().enumerate().rev() {
+            let marks: Vec<&Mark> = marks.iter().filter(holds).collect();
+            let places: Vec<(f64, f64)> = marks
+                .iter()
+                .map(|mark| frame.place((mark.x, mark.y)))
+                .collect();
+            // What is left is shared by this group and those below it.
+            let share = (MAX_POINTS - n_drawn) / (number + 1);
+            let kept = thin_cloud(&places, share);
+            n_drawn += kept.len();
+            n_drawable += marks.len();
+            let kept: Vec<(&Mark, (f64, f64))> = kept
+                .into_iter()
+                .map(|index| (marks[index], places[index]))
+                .collect();
+            drawn.push((number, kept));
+        }
+        for (number, marks) in drawn.iter().rev() {
+            draw_group(&mut svg, *number, marks);
+        }
+
+        let n_lost = all.count() - n_drawable;
+        let mut notes = Vec::new();
+        if n_drawn < n_drawable {
+            let (drawn, drawable) = (grouped(n_drawn as u64), grouped(n_drawable as u64));
+            notes.push(format!(
+                "{drawn} of {drawable} points are drawn; the others lie on or beside one of these."
+            ));
+        }
+        if n_lost > 0 {
+            let lost = grouped(n_lost as u64);
+            notes.push(format!("Points that have no place on these axes: {lost}."));
+        }
+        let legend = self.groups.iter().enumerate();
+        let legend = legend.map(|(number, (name, _))| (number, name.clone(), Swatch::Marker));
+        Drawing {
+            svg,
+            width: WIDTH,
+            height: HEIGHT,
+            legend: legend.collect(),
+            notes,
+            summary: self.summary(&frame),
+        }
+    }
+
+    fn summary(&self, frame: &Frame) -> String {
+        let mut summary = format!(
+            "Scatter plot. Horizontal: {}. Vertical: {}.",
+            frame.x.summary(),
+            frame.y.summary()
+        );
+        for (name, marks) in &self.groups {
+            let n = grouped(marks.len() as u64);
+            summary.push_str(&format!(" {name}: {n} points."));
+        }
+        summary
+    }
+}
+
+/// Points with something to say are elements of their own; the others share one, which is a third of the size.
+fn draw_group(svg: &mut Markup, number: usize, marks: &[(&Mark, (f64, f64))]) {
+    let class = format!("mark {}", colour_class(number));
+    svg.element("g", &[("class", &class)], |group| {
+        let mut silent = String::new();
+        for (mark, (x, y)) in marks {
+            if mark.title.is_empty() {
+                push_marker(&mut silent, number, *x, *y);
+                continue;
+            }
+            let mut path = String::new();
+            push_marker(&mut path, number, *x, *y);
+            group.element("path", &[("d", &path)], |path| {
+                path.leaf("title", &[], &mark.title);
+            });
+        }
+        if !silent.is_empty() {
+            group.void("path", &[("d", &silent)]);
+        }
+    });
+}
