@@ -43,6 +43,11 @@ pub trait Dataset: Send + Sync {
         Ok(self.read(index)?.label)
     }
 
+    /// Whether samples have a [`Sample::key`].
+    fn has_keys(&self) -> bool {
+        false
+    }
+
     /// Class names in label order, when the source has them (the sub-folders of an image folder).
     fn class_names(&self) -> Option<&[String]> {
         None

@@ -74,6 +74,10 @@ impl Dataset for Subset {
         self.dataset.label(self.original(index)?)
     }
 
+    fn has_keys(&self) -> bool {
+        self.dataset.has_keys()
+    }
+
     fn class_names(&self) -> Option<&[String]> {
         self.dataset.class_names()
     }

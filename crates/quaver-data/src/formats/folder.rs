@@ -211,6 +211,10 @@ impl Dataset for Folder {
         Ok(Some(self.image(index)?.0))
     }
 
+    fn has_keys(&self) -> bool {
+        true
+    }
+
     fn class_names(&self) -> Option<&[String]> {
         Some(&self.class_names)
     }
