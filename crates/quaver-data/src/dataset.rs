@@ -48,6 +48,11 @@ pub trait Dataset: Send + Sync {
         false
     }
 
+    /// The index of sample `index` in the source, where this dataset is a part of it.
+    fn original_index(&self, index: usize) -> usize {
+        index
+    }
+
     /// Class names in label order, when the source has them (the sub-folders of an image folder).
     fn class_names(&self) -> Option<&[String]> {
         None

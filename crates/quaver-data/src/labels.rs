@@ -21,6 +21,7 @@ pub fn check_labels(dataset: &dyn Dataset, n_classes: usize) -> Result<(), DataE
         if let Some(label) = dataset.label(index)?
             && label >= n_classes
         {
+            let index = dataset.original_index(index);
             return Err(DataError::new(
                 DataErrorKind::Labels,
                 format!(

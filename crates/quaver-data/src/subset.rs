@@ -46,14 +46,9 @@ impl Subset {
         Ok(Self { dataset, indices })
     }
 
-    /// The index in the original dataset of sample `index` of this one; `None` past the end.
-    pub fn original_index(&self, index: usize) -> Option<usize> {
-        self.indices.get(index).copied()
-    }
-
     fn original(&self, index: usize) -> Result<usize, DataError> {
-        self.original_index(index)
-            .ok_or_else(|| DataError::out_of_range(index, self.indices.len()))
+        let original = self.indices.get(index).copied();
+        original.ok_or_else(|| DataError::out_of_range(index, self.indices.len()))
     }
 }
 
@@ -76,6 +71,11 @@ impl Dataset for Subset {
 
     fn has_keys(&self) -> bool {
         self.dataset.has_keys()
+    }
+
+    fn original_index(&self, index: usize) -> usize {
+        let inner = self.indices.get(index).copied().unwrap_or(index);
+        self.dataset.original_index(inner)
     }
 
     fn class_names(&self) -> Option<&[String]> {
@@ -228,8 +228,8 @@ mod tests {
         assert_eq!((subset.len(), subset.shape()), (2, &[1][..]));
         assert_eq!(subset.read(0).unwrap().values, [20.0]);
         assert_eq!(subset.label(1).unwrap(), Some(3));
-        assert_eq!(subset.original_index(0), Some(2));
-        assert_eq!(subset.original_index(2), None);
+        assert_eq!(subset.original_index(0), 2);
+        assert_eq!(subset.original_index(2), 2);
         assert_eq!(
             subset.read(2).unwrap_err().kind(),
             DataErrorKind::OutOfRange

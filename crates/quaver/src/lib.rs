@@ -38,6 +38,7 @@
 pub mod curves;
 pub mod demo;
 mod error;
+mod inspect;
 mod model;
 mod parallel;
 mod score;
@@ -45,6 +46,7 @@ mod sensitivity;
 pub mod table;
 
 pub use error::{Error, ErrorKind};
+pub use inspect::{HeadFacts, Inspection, Port, inspect};
 pub use model::{LoadOptions, Model};
 pub use score::{LabelChoice, Precision, Score, ScoreOptions, ScoreTable, Summary};
 

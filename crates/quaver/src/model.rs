@@ -85,7 +85,7 @@ impl Model {
 }
 
 impl LoadOptions {
-    fn import(&self) -> ImportOptions {
+    pub(crate) fn import(&self) -> ImportOptions {
         ImportOptions {
             output: self.output.clone(),
             input_shape: self.input_shape.clone(),

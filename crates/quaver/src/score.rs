@@ -94,7 +94,7 @@ impl ScoreOptions {
 /// One sample's scores.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Score {
-    /// The sample's position in the dataset.
+    /// The sample's position in the data as they are on disk ([`Dataset::original_index`]).
     pub index: usize,
     /// Its name, where the data have names (files of an image folder).
     pub key: Option<String>,
@@ -187,6 +187,7 @@ impl Model {
                 return Err(Error::new(ErrorKind::Interrupted, "interrupted"));
             }
             let sample = dataset.read(index)?;
+            let index = dataset.original_index(index);
             let of_sample = |e: Error| match &sample.key {
                 Some(key) => e.within(format_args!("sample {index} ({key})")),
                 None => e.within(format_args!("sample {index}")),

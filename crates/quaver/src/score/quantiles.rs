@@ -12,6 +12,7 @@ const DROPPED_BITS: u32 = f64::MANTISSA_DIGITS - 1 - MANTISSA_BITS;
 pub(super) struct Quantiles {
     bins: BTreeMap<u64, u64>,
     count: u64,
+    largest: f64,
 }
 
 impl Quantiles {
@@ -23,6 +24,7 @@ impl Quantiles {
             .entry(value.to_bits() >> DROPPED_BITS)
             .or_default() += 1;
         self.count += 1;
+        self.largest = self.largest.max(value);
     }
 
     /// The lower median, to within 2⁻¹¹ relative; `None` without values.
@@ -36,7 +38,9 @@ impl Quantiles {
                 let high = f64::from_bits((bin + 1) << DROPPED_BITS);
                 // Zero and infinity are bins of their own; the rest answer with their middle.
                 let exact = low == 0.0 || !high.is_finite();
-                return Some(if exact { low } else { 0.5 * (low + high) });
+                let middle = if exact { low } else { 0.5 * (low + high) };
+                // A share must not come out above 1 because its bin reaches beyond.
+                return Some(middle.min(self.largest));
             }
         }
         None
@@ -67,6 +71,13 @@ mod tests {
             let median = quantiles.median().unwrap();
             assert!((median - exact).abs() <= exact / 2048.0, "{median} {exact}");
         }
+    }
+
+    #[test]
+    fn a_median_is_no_larger_than_the_largest_value() {
+        let mut quantiles = Quantiles::default();
+        quantiles.add(1.0);
+        assert_eq!(quantiles.median(), Some(1.0));
     }
 
     #[test]

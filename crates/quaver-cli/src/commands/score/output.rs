@@ -1,0 +1,251 @@
+//! Where scores go: rows to a file or to stdout, a ranking and a summary to the user.
+
+use std::io::{self, BufWriter, Stdout, Write};
+use std::path::Path;
+
+use quaver::table::{Column, Value};
+use quaver::{LabelChoice, ScoreOptions, Summary};
+use quaver_report::{RunRecord, TableWriter, TextOptions, text_table};
+use serde_json::{Map, Value as Json, json};
+
+use super::Score;
+use crate::console::Console;
+use crate::failure::Failure;
+use crate::record;
+
+/// What the terminal's table shows of the columns: enough to read FI by.
+const SHOWN: [&str; 11] = [
+    "index",
+    "key",
+    "label",
+    "predicted",
+    "p_label",
+    "fi",
+    "rank",
+    "fi_max",
+    "saturation",
+    "fi_lambda",
+    "grad_norm",
+];
+
+/// Where the rows go.
+pub enum Rows {
+    Nowhere,
+    File(TableWriter),
+    Stdout(BufWriter<Stdout>, Vec<Column>),
+}
+
+impl Rows {
+    pub fn create(
+        out: Option<&Path>,
+        columns: &[Column],
+        record: &RunRecord,
+    ) -> Result<Self, Failure> {
+        Ok(match out {
+            None => Rows::Nowhere,
+            Some(path) if path.as_os_str() == "-" => {
+                Rows::Stdout(BufWriter::new(io::stdout()), columns.to_vec())
+            }
+            Some(path) => Rows::File(TableWriter::create(path, columns, record)?),
+        })
+    }
+
+    pub fn write(&mut self, row: &[Value]) -> Result<(), Failure> {
+        match self {
+            Rows::Nowhere => Ok(()),
+            Rows::File(writer) => Ok(writer.write_row(row)?),
+            Rows::Stdout(stdout, columns) => writeln!(stdout, "{}", object(columns, row).to_json())
+                .map_err(|error| Failure::stdout(&error)),
+        }
+    }
+
+    pub fn finish(self) -> Result<(), Failure> {
+        match self {
+            Rows::Nowhere => Ok(()),
+            Rows::File(writer) => Ok(writer.finish()?),
+            Rows::Stdout(mut stdout, _) => stdout.flush().map_err(|error| Failure::stdout(&error)),
+        }
+    }
+}
+
+/// A row as a JSON object. JSON has no infinity: an infinite number becomes the text "inf" or "-inf".
+fn object(columns: &[Column], row: &[Value]) -> RunRecord {
+    let cell = |value: &Value| match value {
+        Value::Null => Json::Null,
+        Value::Int(number) => json!(number),
+        Value::Float(number) if number.is_finite() => json!(number),
+        Value::Float(number) => json!(number.to_string()),
+        Value::Text(text) => json!(text),
+    };
+    let cells = columns.iter().zip(row);
+    cells.fold(RunRecord::new(), |object, (column, value)| {
+        object.with(column.name.as_str(), cell(value))
+    })
+}
+
+/// One run of the command: what its outputs say about where they come from.
+pub struct Run<'a> {
+    pub command: &'a Score,
+    pub options: &'a ScoreOptions,
+    pub class_names: Option<&'a [String]>,
+}
+
+impl Run<'_> {
+    /// What was run. No time of day, no number of threads: the same run writes the same bytes.
+    pub fn record(&self) -> Result<RunRecord, Failure> {
+        let Score { model, data, .. } = self.command;
+        let args = &self.command.data_args;
+        let label = match self.options.label {
+            LabelChoice::True => json!("true"),
+            LabelChoice::Predicted => json!("predicted"),
+            LabelChoice::Class(class) => json!(class),
+        };
+        Ok(RunRecord::new()
+            .with("quaver", env!("CARGO_PKG_VERSION"))
+            .with("command", "score")
+            .with("model", record::model(model)?)
+            .with("data", data.display().to_string())
+            .with("format", args.format.clone())
+            .with(
+                "labels",
+                args.labels.as_ref().map(|path| path.display().to_string()),
+            )
+            .with("layout", args.layout.clone())
+            .with("scale", args.scale)
+            .with("mean", args.mean.clone())
+            .with("std", args.std.clone())
+            .with("resize", args.resize.map(|(h, w)| vec![h, w]))
+            .with("indices", args.indices.clone())
+            .with("limit", args.limit.map(|limit| limit.get()))
+            .with("label", label)
+            .with("rtol", self.options.rtol())
+            .with("lambda", self.options.lambda)
+            .with("compat", self.options.compat)
+            .with("precision", self.command.measure_args.precision.clone())
+            .with("class_names", self.class_names.map(<[String]>::to_vec)))
+    }
+
+    /// Tells the user what came out.
+    pub fn report(
+        &self,
+        console: &Console,
+        columns: &[Column],
+        summary: &Summary,
+        ranking: Vec<Vec<Value>>,
+        record: RunRecord,
+    ) -> Result<(), Failure> {
+        let out = self.command.out.as_deref();
+        let rows_on_stdout = out.is_some_and(|path| path.as_os_str() == "-");
+        if self.command.json && !rows_on_stdout {
+            let rows: Vec<Json> = ranking
+                .iter()
+                .map(|row| json!(object(columns, row)))
+                .collect();
+            let object = RunRecord::new()
+                .with("run", json!(record))
+                .with("summary", summary_json(summary))
+                .with("most_influential", rows);
+            return console.result(&object.to_json_pretty());
+        }
+        let mut text = String::new();
+        if out.is_none() && !ranking.is_empty() {
+            text.push_str(&self.ranking_text(columns, &ranking));
+            text.push('\n');
+        }
+        text.push_str(&summary_text(summary));
+        match out {
+            Some(_) if rows_on_stdout => {
+                console.note(text.trim_end());
+                Ok(())
+            }
+            Some(path) => {
+                console.result(&text)?;
+                console.note(format_args!(
+                    "{} rows written to {}",
+                    summary.n_samples(),
+                    path.display()
+                ));
+                Ok(())
+            }
+            None => console.result(&text),
+        }
+    }
+
+    fn ranking_text(&self, columns: &[Column], ranking: &[Vec<Value>]) -> String {
+        let by = &self.command.rank_by;
+        let shown: Vec<usize> = (0..columns.len())
+            .filter(|&at| {
+                let column = &columns[at];
+                SHOWN.contains(&column.name.as_str()) || column.name == *by
+            })
+            .collect();
+        let heads: Vec<Column> = shown.iter().map(|&at| columns[at].clone()).collect();
+        let rows: Vec<Vec<Value>> = ranking
+            .iter()
+            .map(|row| shown.iter().map(|&at| row[at].clone()).collect())
+            .collect();
+        let n = rows.len();
+        let options = TextOptions::default();
+        format!(
+            "the {n} samples with the largest {by}\n\n{}",
+            text_table(&heads, &rows, &options)
+        )
+    }
+}
+
+fn summary_text(summary: &Summary) -> String {
+    let mut lines = vec![("samples", summary.n_samples().to_string())];
+    if let (Some(accuracy), (correct, labelled)) = (summary.accuracy(), summary.n_correct()) {
+        let percent = 100.0 * accuracy;
+        lines.push((
+            "accuracy",
+            format!("{percent:.2} % ({correct} of {labelled})"),
+        ));
+    }
+    let medians: Vec<String> = summary
+        .medians()
+        .into_iter()
+        .map(|(name, median)| format!("{name} {median:.4e}"))
+        .collect();
+    lines.push(("medians", medians.join(", ")));
+    if let (Some(saturated), Some(full)) = (summary.saturated_share(), summary.full_rank_share()) {
+        let (saturated, full) = (100.0 * saturated, 100.0 * full);
+        lines.push((
+            "ceiling",
+            format!(
+                "{saturated:.1} % of the samples at 99 % of it or above; full rank {full:.1} %"
+            ),
+        ));
+    }
+    let mut text: String = lines
+        .iter()
+        .map(|(name, fact)| format!("{name:<12}{fact}\n"))
+        .collect();
+    text.push('\n');
+    text.push_str(&summary.verdict());
+    text.push('\n');
+    text
+}
+
+fn summary_json(summary: &Summary) -> Json {
+    let finite = |number: f64| match number.is_finite() {
+        true => json!(number),
+        false => json!(number.to_string()),
+    };
+    let medians: Map<String, Json> = summary
+        .medians()
+        .into_iter()
+        .map(|(name, median)| (name.to_owned(), finite(median)))
+        .collect();
+    let (correct, labelled) = summary.n_correct();
+    json!({
+        "n_samples": summary.n_samples(),
+        "n_labelled": labelled,
+        "n_correct": correct,
+        "accuracy": summary.accuracy(),
+        "medians": medians,
+        "saturated_share": summary.saturated_share(),
+        "full_rank_share": summary.full_rank_share(),
+        "verdict": summary.verdict(),
+    })
+}

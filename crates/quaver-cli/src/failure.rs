@@ -1,0 +1,84 @@
+//! Why a command ends early, and with which exit status.
+
+use std::fmt;
+use std::io;
+use std::process::ExitCode;
+
+use quaver::ErrorKind;
+use quaver_report::{ReportError, ReportErrorKind};
+
+/// The end of a command that did not do its job.
+#[derive(Debug)]
+pub enum Failure {
+    /// An option, a model or data that cannot be used.
+    Input(String),
+    /// An output that cannot be written.
+    Output(String),
+    /// Ctrl-C or a request to terminate.
+    Interrupted,
+    /// Whoever read the output has seen enough.
+    ClosedPipe,
+}
+
+impl Failure {
+    /// What to tell the user; nothing if nobody listens.
+    pub fn message(&self) -> Option<&str> {
+        match self {
+            Failure::Input(message) | Failure::Output(message) => Some(message),
+            Failure::Interrupted => Some("interrupted; no output was left behind"),
+            Failure::ClosedPipe => None,
+        }
+    }
+
+    /// The exit status, as `quaver --help` documents it.
+    pub fn exit_code(&self) -> ExitCode {
+        ExitCode::from(match self {
+            Failure::ClosedPipe => 0,
+            Failure::Output(_) => 1,
+            Failure::Input(_) => 2,
+            Failure::Interrupted => 130,
+        })
+    }
+
+    /// A failure to write to stdout.
+    pub fn stdout(error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Failure::ClosedPipe,
+            _ => Failure::Output(format!("stdout: {error}")),
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.message().unwrap_or("nobody reads the output"))
+    }
+}
+
+impl std::error::Error for Failure {}
+
+impl From<quaver::Error> for Failure {
+    fn from(error: quaver::Error) -> Self {
+        match error.kind() {
+            ErrorKind::Interrupted => Failure::Interrupted,
+            // What a command's own function reports is a failure to write.
+            ErrorKind::Caller => Failure::Output(error.to_string()),
+            _ => Failure::Input(error.to_string()),
+        }
+    }
+}
+
+impl From<quaver::DataError> for Failure {
+    fn from(error: quaver::DataError) -> Self {
+        Failure::Input(error.to_string())
+    }
+}
+
+impl From<ReportError> for Failure {
+    fn from(error: ReportError) -> Self {
+        match error.kind() {
+            ReportErrorKind::Format => Failure::Input(error.to_string()),
+            _ => Failure::Output(error.to_string()),
+        }
+    }
+}
