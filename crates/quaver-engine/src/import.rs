@@ -60,6 +60,9 @@ pub(crate) fn import(
         .ok_or_else(|| EngineError::format("the model has no graph"))?;
     let opset = default_opset(model)?;
     let wanted: Vec<&str> = match &options.output {
+        Some(name) if !proto.node.iter().any(|node| node.output.contains(name)) => {
+            return Err(no_such_value(name));
+        }
         Some(name) => vec![name],
         None => proto
             .output
@@ -99,6 +102,13 @@ pub(crate) fn import(
         importer.graph.outputs.push(output);
     }
     Ok(importer.graph)
+}
+
+fn no_such_value(name: &str) -> EngineError {
+    EngineError::new(
+        EngineErrorKind::Option,
+        format!("no node computes a value named '{name}' (--output)"),
+    )
 }
 
 /// A node's name, or its first output's where it has none.
@@ -222,12 +232,8 @@ impl Importer {
     }
 
     fn lookup(&self, name: &str) -> Result<ValueId, EngineError> {
-        self.names.get(name).copied().ok_or_else(|| {
-            EngineError::new(
-                EngineErrorKind::Option,
-                format!("there is no value named '{name}'"),
-            )
-        })
+        let id = self.names.get(name).copied();
+        id.ok_or_else(|| no_such_value(name))
     }
 
     fn initializers(

@@ -84,15 +84,15 @@ struct MeasureArgs {
     label: LabelChoice,
 
     /// Eigenvalues above RTOL times the largest count towards the rank [default: 1e-6 in f32, 1e-10 in f64].
-    #[arg(long, value_name = "RTOL", value_parser = number)]
+    #[arg(long, value_name = "RTOL", value_parser = number, allow_negative_numbers = true)]
     rtol: Option<f64>,
 
     /// Budget of FI_lambda: 1 / sigma², sigma being the size of a plausible perturbation in input units.
-    #[arg(long, value_name = "LAMBDA", default_value = "1", value_parser = number)]
+    #[arg(long, value_name = "LAMBDA", default_value = "1", value_parser = number, allow_negative_numbers = true)]
     lambda: f64,
 
     /// Add compat_fi and compat_rank: the published program's arithmetic with its EPS (0.001 there).
-    #[arg(long, value_name = "EPS", value_parser = number)]
+    #[arg(long, value_name = "EPS", value_parser = number, allow_negative_numbers = true)]
     compat: Option<f64>,
 
     /// Number type the network is run in.

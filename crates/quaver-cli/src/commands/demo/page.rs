@@ -1,7 +1,7 @@
 //! The demo's report.
 
 use quaver::Score;
-use quaver::demo::{CLASS_NAMES, Glyph, Origin, SIDE};
+use quaver::demo::{CLASS_NAMES, Glyph, SIDE};
 use quaver::table::{Column, Kind};
 use quaver_report::{
     Axis, Figure, LineChart, Order, Page, Pixels, RankingTable, ReportError, Section, TableRow,
@@ -144,7 +144,8 @@ fn row(score: &Score, glyph: &Glyph) -> Result<TableRow, ReportError> {
     let measures = &score.measures;
     let (label, predicted) = (CLASS_NAMES[score.label], CLASS_NAMES[score.predicted]);
     let alt = format!("picture {}, said to be {label}", score.index);
-    let row = TableRow::new(vec![
+    let picture = Thumbnail::new(SIDE, SIDE, Pixels::Gray(&glyph.pixels), alt)?;
+    Ok(TableRow::new(vec![
         (score.index as i64).into(),
         label.into(),
         predicted.into(),
@@ -157,14 +158,5 @@ fn row(score: &Score, glyph: &Glyph) -> Result<TableRow, ReportError> {
         measures.fi_lambda.into(),
         measures.grad_norm.into(),
     ])
-    .picture(Thumbnail::new(
-        SIDE,
-        SIDE,
-        Pixels::Gray(&glyph.pixels),
-        alt,
-    )?);
-    Ok(match glyph.origin {
-        Origin::Clean => row,
-        _ => row.badge(Tone::Problem, truth(&glyph.origin)),
-    })
+    .picture(picture))
 }
