@@ -39,6 +39,6 @@ pub use error::{EngineError, EngineErrorKind};
 pub use graph::{Graph, ValueId};
 pub use head::{Head, HeadChoice, HeadKind};
 pub use import::ImportOptions;
-pub use op::Real;
+pub use op::{ProgramOptions, Real};
 pub use program::{Program, Workspace};
 pub use summary::{Layer, OperatorInfo, operators};

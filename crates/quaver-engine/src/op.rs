@@ -18,8 +18,8 @@ use crate::tensor::Tensor;
 /// What a step keeps from its forward pass for its reverse pass; the buffers are reused from sample to sample.
 #[derive(Debug, Default)]
 pub struct Saved<T> {
-    /// One bit per element: slopes that are 0 or 1.
-    pub bits: Vec<u64>,
+    /// 0xFF or 0 per element: slopes that are 1 or 0.
+    pub mask: Vec<u8>,
     /// Positions: the winners of a max-pool.
     pub index: Vec<u32>,
     /// Slopes, or whatever values the transpose needs.
@@ -65,6 +65,35 @@ pub trait Step<T: Scalar>: Send + Sync {
     }
 }
 
+/// How a program is to be run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ProgramOptions {
+    /// Whether 3×3 convolutions of stride 1 may be computed by Winograd's algorithm in single precision (in
+    /// double precision they never are). It is two to three times faster and rounds differently: errors stay
+    /// below 1e-5 of a layer's largest output. Default: yes.
+    pub winograd: bool,
+}
+
+impl Default for ProgramOptions {
+    fn default() -> Self {
+        Self { winograd: true }
+    }
+}
+
+/// What an operator may look at when it is asked for its channels-last form.
+pub struct LayoutContext<'a> {
+    pub options: ProgramOptions,
+    /// The shapes of what the step is run on, channels last already.
+    pub inputs: &'a [Vec<usize>],
+}
+
+/// An operator on channels-last values.
+pub struct ChannelsLast {
+    pub op: Arc<dyn Operator>,
+    /// Whether it gains by it; others take the layout that their inputs have.
+    pub seeks: bool,
+}
+
 /// Lowering to one number type.
 pub trait Lower<T: Scalar> {
     /// Weights converted and laid out, ready to run.
@@ -85,6 +114,11 @@ pub trait Operator: Lower<f32> + Lower<f64> + Debug + Send + Sync {
 
     /// The number of elements one distribution of a softmax runs over; `None` for other operators.
     fn n_normalised(&self) -> Option<usize> {
+        None
+    }
+
+    /// The same operator on values whose axes are ordered 0, 2, 3, …, 1, if it has that form.
+    fn channels_last(&self, _context: &LayoutContext<'_>) -> Option<ChannelsLast> {
         None
     }
 

@@ -9,6 +9,7 @@ mod constant;
 mod conv;
 mod elementwise;
 mod gemm;
+pub(crate) mod layout;
 mod linear;
 mod matmul;
 mod operand;

@@ -9,8 +9,11 @@ mod workspace;
 
 use std::sync::Arc;
 
+use quaver_kernels::Buffer;
+use quaver_kernels::elementwise::add;
+
 use crate::graph::{Graph, ValueId};
-use crate::op::{Flow, Real, Step};
+use crate::op::{Flow, ProgramOptions, Real, Step};
 use crate::{EngineError, EngineErrorKind};
 
 use workspace::Pool;
@@ -68,7 +71,20 @@ impl<T: Real> Program<T> {
     /// # Errors
     /// When `output` does not depend on one of `wrt`, or on any input.
     pub fn new(graph: &Graph, output: ValueId, wrt: &[ValueId]) -> Result<Self, EngineError> {
-        compile::compile(graph, output, wrt)
+        compile::compile(graph, output, wrt, ProgramOptions::default())
+    }
+
+    /// The same, run as `options` say.
+    ///
+    /// # Errors
+    /// As for [`Program::new`].
+    pub fn with_options(
+        graph: &Graph,
+        output: ValueId,
+        wrt: &[ValueId],
+        options: ProgramOptions,
+    ) -> Result<Self, EngineError> {
+        compile::compile(graph, output, wrt, options)
     }
 
     /// Buffers for one thread.
@@ -219,11 +235,11 @@ impl<T: Real> Instruction<T> {
         &self,
         path: &Path,
         saved: &crate::op::Saved<T>,
-        mut gy: Arc<Vec<T>>,
+        mut gy: Arc<Buffer<T>>,
         n_cotangents: usize,
         pool: &mut Pool<T>,
         scratch: &mut Vec<T>,
-    ) -> Arc<Vec<T>> {
+    ) -> Arc<Buffer<T>> {
         match path.flow {
             Flow::Pass => {}
             Flow::InPlace => {
@@ -257,7 +273,7 @@ impl<T: Real> Instruction<T> {
 }
 
 /// total ← total + g.
-fn accumulate<T: Real>(total: &mut Option<Arc<Vec<T>>>, g: Arc<Vec<T>>, pool: &mut Pool<T>) {
+fn accumulate<T: Real>(total: &mut Option<Arc<Buffer<T>>>, g: Arc<Buffer<T>>, pool: &mut Pool<T>) {
     let Some(old) = total.take() else {
         *total = Some(g);
         return;
@@ -270,9 +286,7 @@ fn accumulate<T: Real>(total: &mut Option<Arc<Vec<T>>>, g: Arc<Vec<T>>, pool: &m
     };
     let mut sum = pool.unique(old);
     let values = Arc::get_mut(&mut sum).expect("made unique in the line above");
-    for (sum, &g) in values.iter_mut().zip(g.iter()) {
-        *sum += g;
-    }
+    add(values, &g);
     pool.give(g);
     *total = Some(sum);
 }

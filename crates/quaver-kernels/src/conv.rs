@@ -1,11 +1,15 @@
 //! Convolution over up to three spatial axes, with groups: forward, and backward to its input.
 //!
-//! Channels-first. A group is one matrix product over unfolded patches ("im2col"); 1×1 convolutions skip the
-//! unfolding, depthwise ones go tap by tap without a product.
+//! Channels-last: a value is positions × channels. Weights never change, so they are laid out once, for the way
+//! that costs least: [`Winograd`] for 3×3 kernels of stride 1, tap by tap for depthwise ones, a product over
+//! rows found through a table of positions ([`Direct`]) for all others.
 
 use crate::Scalar;
-use crate::gemm::{Matrix, Mode, gemm};
+use crate::depthwise::Depthwise;
+use crate::direct::{Direct, Links};
+use crate::simd::Isa;
 use crate::window::{AXES, Window};
+use crate::winograd::{Tile, Winograd};
 
 /// The shape of a convolution.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,11 +25,11 @@ pub struct ConvShape {
 }
 
 impl ConvShape {
-    fn c_group(&self) -> usize {
+    pub(crate) fn c_group(&self) -> usize {
         self.c_in / self.groups
     }
 
-    fn o_group(&self) -> usize {
+    pub(crate) fn o_group(&self) -> usize {
         self.c_out / self.groups
     }
 
@@ -34,25 +38,62 @@ impl ConvShape {
         (self.c_out * self.c_group() * self.window.n_taps() * self.window.n_output()) as u64
     }
 
-    /// The shape of the convolution that carries cotangents back, if it is one: the same kernel flipped, over
-    /// the output positions. Strided convolutions are not.
-    fn adjoint(&self) -> Option<ConvShape> {
+    /// Padding before height and width of the convolution that carries cotangents back, if Winograd's
+    /// algorithm applies to this one.
+    fn winograd_pads(&self) -> Option<([usize; 2], [usize; 2])> {
         let w = &self.window;
-        let mut pad = [0; AXES];
-        for (axis, pad) in pad.iter_mut().enumerate() {
-            *pad = (w.dilation[axis] * (w.kernel[axis] - 1)).checked_sub(w.pad[axis])?;
+        let fits = w.kernel == [1, 3, 3]
+            && w.stride == [1; AXES]
+            && w.dilation == [1; AXES]
+            && w.pad[0] == 0
+            && w.input[0] == 1
+            && self.groups == 1
+            && self.c_in >= 8
+            && self.c_out >= 8;
+        let back = |axis: usize| 2usize.checked_sub(w.pad[axis]);
+        let (Some(h), Some(v)) = (back(1), back(2)) else {
+            return None;
+        };
+        fits.then_some(([w.pad[1], w.pad[2]], [h, v]))
+    }
+}
+
+/// Which algorithms may be chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ConvOptions {
+    /// The instruction set; [`Isa::best`] unless told.
+    pub isa: Isa,
+    /// Whether 3×3 convolutions of stride 1 may be computed by Winograd's algorithm, which rounds differently.
+    pub winograd: bool,
+    /// How many cotangents are expected at once: what the choice for the reverse pass is made for.
+    pub n_cotangents: usize,
+}
+
+impl Default for ConvOptions {
+    fn default() -> Self {
+        Self {
+            isa: Isa::best(),
+            winograd: true,
+            n_cotangents: 9,
         }
-        (w.stride == [1; AXES]).then(|| ConvShape {
-            window: Window {
-                input: w.output,
-                output: w.input,
-                pad,
-                ..w.clone()
-            },
-            c_in: self.c_out,
-            c_out: self.c_in,
-            groups: self.groups,
-        })
+    }
+}
+
+/// A convolution in one direction, ready to run.
+#[derive(Debug)]
+enum Route<T> {
+    Direct(Direct<T>),
+    Depthwise(Depthwise<T>),
+    Winograd(Winograd<T>),
+}
+
+impl<T: Scalar> Route<T> {
+    fn run(&self, x: &[T], y: &mut [T], scratch: &mut Vec<T>) {
+        match self {
+            Route::Direct(direct) => direct.run(x, y),
+            Route::Depthwise(depthwise) => depthwise.run(x, y),
+            Route::Winograd(winograd) => winograd.run(x, y, scratch),
+        }
     }
 }
 
@@ -60,10 +101,8 @@ impl ConvShape {
 #[derive(Debug)]
 pub struct Conv<T> {
     shape: ConvShape,
-    /// O × C/groups × taps.
-    weight: Vec<T>,
-    bias: Option<Vec<T>>,
-    adjoint: Option<Box<Conv<T>>>,
+    forward: Route<T>,
+    backward: Route<T>,
 }
 
 impl<T: Scalar> Conv<T> {
@@ -71,37 +110,72 @@ impl<T: Scalar> Conv<T> {
     ///
     /// # Panics
     /// If the sizes do not fit the shape.
-    pub fn new(shape: ConvShape, weight: Vec<T>, bias: Option<Vec<T>>) -> Self {
+    pub fn new(shape: ConvShape, weight: &[T], bias: Option<Vec<T>>, options: ConvOptions) -> Self {
         let taps = shape.window.n_taps();
-        assert_eq!(weight.len(), shape.c_out * shape.c_group() * taps);
-        assert!(bias.as_ref().is_none_or(|b| b.len() == shape.c_out));
         let (c_group, o_group) = (shape.c_group(), shape.o_group());
-        let adjoint = shape.adjoint().map(|adjoint| {
-            // C × O/groups × taps, taps reversed.
-            let mut flipped = vec![T::ZERO; weight.len()];
-            for group in 0..shape.groups {
-                for o in 0..o_group {
-                    for c in 0..c_group {
-                        for tap in 0..taps {
-                            flipped
-                                [((group * c_group + c) * o_group + o) * taps + (taps - 1 - tap)] =
-                                weight[((group * o_group + o) * c_group + c) * taps + tap];
-                        }
-                    }
-                }
-            }
-            Box::new(Conv {
-                shape: adjoint,
-                weight: flipped,
-                bias: None,
-                adjoint: None,
+        assert_eq!(weight.len(), shape.c_out * c_group * taps);
+        assert!(bias.as_ref().is_none_or(|b| b.len() == shape.c_out));
+        let at = |o: usize, c: usize, tap: usize| weight[(o * c_group + c) * taps + tap];
+        let w = &shape.window;
+        let isa = options.isa;
+        if c_group == 1 && o_group == 1 {
+            let weight = |channel: usize, tap: usize| at(channel, 0, tap);
+            let links = |links| Depthwise::new(isa, shape.c_in, links, weight);
+            return Self {
+                forward: Route::Depthwise(links(Links::forward(w)).with_bias(bias)),
+                backward: Route::Depthwise(links(Links::backward(w))),
+                shape,
+            };
+        }
+        let pads = shape.winograd_pads().filter(|_| options.winograd);
+        let tiles = |output: [usize; AXES], n_images| {
+            pads.and_then(|_| {
+                cheapest_tile::<T>([output[1], output[2]], shape.c_in * shape.c_out, n_images)
             })
-        });
+        };
+        let forward = match (tiles(w.output, 1), pads) {
+            (Some(tile), Some((pad, _))) => Route::Winograd(Winograd::new(
+                isa,
+                tile,
+                (shape.c_in, shape.c_out),
+                [w.input[1], w.input[2]],
+                [w.output[1], w.output[2]],
+                pad,
+                at,
+                bias,
+            )),
+            _ => Route::Direct(
+                Direct::new(
+                    isa,
+                    (shape.groups, c_group, o_group),
+                    Links::forward(w),
+                    |g, c, o, tap| at(g * o_group + o, c, tap),
+                )
+                .with_bias(bias),
+            ),
+        };
+        let backward = match (tiles(w.input, options.n_cotangents), pads) {
+            (Some(tile), Some((_, pad))) => Route::Winograd(Winograd::new(
+                isa,
+                tile,
+                (shape.c_out, shape.c_in),
+                [w.output[1], w.output[2]],
+                [w.input[1], w.input[2]],
+                pad,
+                |c, o, tap| at(o, c, 8 - tap),
+                None,
+            )),
+            _ => Route::Direct(Direct::new(
+                isa,
+                (shape.groups, o_group, c_group),
+                Links::backward(w),
+                |g, o, c, tap| at(g * o_group + o, c, tap),
+            )),
+        };
         Self {
             shape,
-            weight,
-            bias,
-            adjoint,
+            forward,
+            backward,
         }
     }
 
@@ -110,141 +184,41 @@ impl<T: Scalar> Conv<T> {
         &self.shape
     }
 
-    /// y (O × output positions) ← conv(x (C × input positions)). `scratch` grows to what is needed.
+    /// y (N × output positions × O) ← conv(x (N × input positions × C)), any N. `scratch` grows to what is
+    /// needed.
     pub fn forward(&self, x: &[T], y: &mut [T], scratch: &mut Vec<T>) {
-        let ConvShape { window, groups, .. } = &self.shape;
-        let (c_group, o_group) = (self.shape.c_group(), self.shape.o_group());
-        let (n_in, n_out, taps) = (window.n_input(), window.n_output(), window.n_taps());
-        match &self.bias {
-            Some(bias) => {
-                for (y, &b) in y.chunks_exact_mut(n_out).zip(bias) {
-                    y.fill(b);
-                }
-            }
-            None => y.fill(T::ZERO),
-        }
-        for group in 0..*groups {
-            let x = &x[group * c_group * n_in..][..c_group * n_in];
-            let y = &mut y[group * o_group * n_out..][..o_group * n_out];
-            let w = &self.weight[group * o_group * c_group * taps..][..o_group * c_group * taps];
-            if c_group == 1 {
-                for (o, y) in y.chunks_exact_mut(n_out).enumerate() {
-                    for (tap, &w) in window.taps().zip(&w[o * taps..]) {
-                        window.rows(tap, |to, from, len| {
-                            let x = x[from..].iter().step_by(window.stride[2]);
-                            for (y, &x) in y[to..to + len].iter_mut().zip(x) {
-                                *y += w * x;
-                            }
-                        });
-                    }
-                }
-                continue;
-            }
-            let patches = if window.is_identity() {
-                x
-            } else {
-                unfold(x, window, scratch);
-                &scratch[..c_group * taps * n_out]
-            };
-            gemm(
-                y,
-                Mode::Accumulate,
-                Matrix::new(w, o_group, c_group * taps),
-                Matrix::new(patches, c_group * taps, n_out),
-            );
-        }
+        self.forward.run(x, y, scratch);
     }
 
-    /// gx (V × C × input positions) ← the transpose of the convolution, applied to each of the V cotangents
-    /// gy (V × O × output positions).
+    /// gx (V × input positions × C) ← the transpose of the convolution, applied to each of the V cotangents
+    /// gy (V × output positions × O).
     pub fn backward_data(&self, gy: &[T], gx: &mut [T], scratch: &mut Vec<T>) {
-        let n_in = self.shape.c_in * self.shape.window.n_input();
-        let n_out = self.shape.c_out * self.shape.window.n_output();
-        for (gy, gx) in gy.chunks_exact(n_out).zip(gx.chunks_exact_mut(n_in)) {
-            match &self.adjoint {
-                Some(adjoint) => adjoint.forward(gy, gx, scratch),
-                None => self.scatter_back(gy, gx, scratch),
-            }
-        }
-    }
-
-    fn scatter_back(&self, gy: &[T], gx: &mut [T], scratch: &mut Vec<T>) {
-        let ConvShape { window, groups, .. } = &self.shape;
-        let (c_group, o_group) = (self.shape.c_group(), self.shape.o_group());
-        let (n_in, n_out, taps) = (window.n_input(), window.n_output(), window.n_taps());
-        gx.fill(T::ZERO);
-        for group in 0..*groups {
-            let gy = &gy[group * o_group * n_out..][..o_group * n_out];
-            let gx = &mut gx[group * c_group * n_in..][..c_group * n_in];
-            let w = &self.weight[group * o_group * c_group * taps..][..o_group * c_group * taps];
-            if c_group == 1 {
-                for (o, gy) in gy.chunks_exact(n_out).enumerate() {
-                    for (tap, &w) in window.taps().zip(&w[o * taps..]) {
-                        window.rows(tap, |from, to, len| {
-                            let gx = gx[to..].iter_mut().step_by(window.stride[2]);
-                            for (gx, &gy) in gx.zip(&gy[from..from + len]) {
-                                *gx += w * gy;
-                            }
-                        });
-                    }
-                }
-                continue;
-            }
-            grow(scratch, c_group * taps * n_out);
-            gemm(
-                scratch,
-                Mode::Overwrite,
-                Matrix::new(w, o_group, c_group * taps).transposed(),
-                Matrix::new(gy, o_group, n_out),
-            );
-            fold(scratch, window, gx);
-        }
+        self.backward.run(gy, gx, scratch);
     }
 }
 
-fn grow<T: Scalar>(scratch: &mut Vec<T>, len: usize) {
-    if scratch.len() < len {
-        scratch.resize(len, T::ZERO);
-    }
-}
-
-/// patches (channels · taps × output positions) ← x (channels × input positions), zero outside.
-fn unfold<T: Scalar>(x: &[T], window: &Window, patches: &mut Vec<T>) {
-    let (n_in, n_out, taps) = (window.n_input(), window.n_output(), window.n_taps());
-    let channels = x.len() / n_in;
-    grow(patches, channels * taps * n_out);
-    let mut rows = patches.chunks_exact_mut(n_out);
-    for x in x.chunks_exact(n_in) {
-        for (tap, patch) in window.taps().zip(&mut rows) {
-            patch.fill(T::ZERO);
-            window.rows(tap, |to, from, len| {
-                if window.stride[2] == 1 {
-                    patch[to..to + len].copy_from_slice(&x[from..from + len]);
-                } else {
-                    let x = x[from..].iter().step_by(window.stride[2]);
-                    for (patch, &x) in patch[to..to + len].iter_mut().zip(x) {
-                        *patch = x;
-                    }
-                }
-            });
-        }
-    }
-}
-
-/// The transpose of [`unfold`]: x += the patches, each where it came from.
-fn fold<T: Scalar>(patches: &[T], window: &Window, x: &mut [T]) {
-    let (n_in, n_out) = (window.n_input(), window.n_output());
-    let mut rows = patches.chunks_exact(n_out);
-    for x in x.chunks_exact_mut(n_in) {
-        for (tap, patch) in window.taps().zip(&mut rows) {
-            window.rows(tap, |from, to, len| {
-                let x = x[to..].iter_mut().step_by(window.stride[2]);
-                for (x, &patch) in x.zip(&patch[from..from + len]) {
-                    *x += patch;
-                }
-            });
-        }
-    }
+/// The tile that costs least for `n_images` outputs of that size, if one beats the definition.
+///
+/// The unit is a multiply–add per pair of channels. Weights that do not stay in the second-level cache have
+/// to be fetched once per pass, which then costs about as much as ten multiply–adds each.
+fn cheapest_tile<T>(output: [usize; 2], n_weights: usize, n_images: usize) -> Option<Tile> {
+    const CACHE: usize = 512 << 10;
+    const FETCH: usize = 10;
+    let fetch = |points: usize| {
+        let large = points * n_weights * size_of::<T>() > CACHE;
+        if large { FETCH * points } else { 0 }
+    };
+    let cost = |tile: Tile| {
+        let m = tile.outputs();
+        let tiles = output[0].div_ceil(m) * output[1].div_ceil(m);
+        tiles * n_images * tile.points() + fetch(tile.points())
+    };
+    let direct = output[0] * output[1] * n_images * 9 + fetch(9);
+    [Tile::Two, Tile::Four]
+        .into_iter()
+        .min_by_key(|&tile| cost(tile))
+        // The transforms take their time too.
+        .filter(|&tile| cost(tile) * 5 < direct * 4)
 }
 
 #[cfg(test)]
@@ -261,8 +235,8 @@ mod tests {
         let w = &shape.window;
         let (c_group, o_group) = (shape.c_group(), shape.o_group());
         let mut y = Vec::new();
-        for o in 0..shape.c_out {
-            for position in 0..w.n_output() {
+        for position in 0..w.n_output() {
+            for o in 0..shape.c_out {
                 let at = [
                     position / (w.output[1] * w.output[2]),
                     position / w.output[2] % w.output[1],
@@ -275,9 +249,9 @@ mod tests {
                             (0..AXES).map(|a| w.source(a, at[a], tap[a])).collect();
                         if let Some(s) = source {
                             let channel = o / o_group * c_group + c;
-                            let i = (channel * w.input[0] + s[0]) * w.input[1] + s[1];
+                            let i = (s[0] * w.input[1] + s[1]) * w.input[2] + s[2];
                             sum += weight[(o * c_group + c) * w.n_taps() + t]
-                                * x[i * w.input[2] + s[2]];
+                                * x[i * shape.c_in + channel];
                         }
                     }
                 }
@@ -289,8 +263,16 @@ mod tests {
 
     #[test]
     fn forward_and_backward_agree_with_the_definition() {
+        let (isas, mut draw) = (Isa::available(), 0);
         for window in window::tests::samples() {
-            for (c_in, c_out, groups) in [(1, 1, 1), (3, 4, 1), (4, 6, 2), (3, 3, 3), (2, 6, 2)] {
+            for (c_in, c_out, groups) in [
+                (1, 1, 1),
+                (3, 4, 1),
+                (4, 6, 2),
+                (19, 19, 19),
+                (2, 6, 2),
+                (9, 37, 1),
+            ] {
                 let shape = ConvShape {
                     window: window.clone(),
                     c_in,
@@ -301,7 +283,12 @@ mod tests {
                 let weight = wave(c_out * c_in / groups * window.n_taps(), 0.9);
                 let bias = wave(c_out, 1.7);
                 let x = wave(n_in, 0.31);
-                let conv = Conv::new(shape.clone(), weight.clone(), Some(bias.clone()));
+                let options = ConvOptions {
+                    isa: isas[draw % isas.len()],
+                    ..ConvOptions::default()
+                };
+                draw += 1;
+                let conv = Conv::new(shape.clone(), &weight, Some(bias.clone()), options);
                 let (mut y, mut scratch) = (vec![f64::NAN; n_out], Vec::new());
                 conv.forward(&x, &mut y, &mut scratch);
                 let want = naive(&shape, &weight, Some(&bias), &x);

@@ -6,11 +6,22 @@
 //!
 //! Index letters: V cotangents, C and O input and output channels, P output positions, K kernel taps.
 
+mod buffer;
 pub mod conv;
+mod depthwise;
+mod direct;
+pub mod elementwise;
 pub mod gemm;
 pub mod gram;
+pub mod layout;
+mod packed;
 pub mod pool;
 mod scalar;
+mod simd;
 pub mod window;
+mod winograd;
 
+pub use buffer::Buffer;
 pub use scalar::Scalar;
+pub use simd::Isa;
+pub use winograd::Tile;

@@ -1,47 +1,67 @@
-//! Pooling over up to three spatial axes, channels-first.
+//! Pooling over up to three spatial axes, channels-last.
 
 use crate::Scalar;
+use crate::direct::{Links, OUTSIDE};
 use crate::window::Window;
 
 /// The index recorded for a window that lies wholly in the padding.
 pub const NOWHERE: u32 = u32::MAX;
 
-/// y (C × output positions) ← the largest value of each window of x (C × input positions), and `argmax` the
-/// input position within the channel. At a tie the first position in row-major order wins; that is also the
-/// subgradient: the whole cotangent goes there. Padding never wins.
-pub fn max<T: Scalar>(window: &Window, x: &[T], y: &mut [T], argmax: &mut Vec<u32>) {
-    let (n_in, n_out) = (window.n_input(), window.n_output());
-    argmax.clear();
-    argmax.resize(y.len(), NOWHERE);
-    y.fill(T::NEG_INFINITY);
-    let channels = y
-        .chunks_exact_mut(n_out)
-        .zip(argmax.chunks_exact_mut(n_out));
-    for ((y, argmax), x) in channels.zip(x.chunks_exact(n_in)) {
-        for tap in window.taps() {
-            window.rows(tap, |to, from, len| {
-                let mut position = from;
-                for (y, argmax) in y[to..to + len].iter_mut().zip(&mut argmax[to..to + len]) {
-                    if *argmax == NOWHERE || x[position] > *y {
-                        *y = x[position];
-                        *argmax = position as u32;
-                    }
-                    position += window.stride[2];
-                }
-            });
-        }
-    }
+/// Which input positions each output position sees.
+#[derive(Debug, Clone)]
+pub struct Pool {
+    links: Links,
+    channels: usize,
+    n_taps: usize,
 }
 
-/// gx (V × C × input positions) ← the transpose of [`max`] at the recorded positions.
-pub fn max_backward<T: Scalar>(window: &Window, argmax: &[u32], gy: &[T], gx: &mut [T]) {
-    let (n_in, n_out) = (window.n_input(), window.n_output());
-    gx.fill(T::ZERO);
-    let cotangents = gy.chunks_exact(argmax.len());
-    let channels = argmax.len() / n_out;
-    for (gy, gx) in cotangents.zip(gx.chunks_exact_mut(channels * n_in)) {
-        let per_channel = gy.chunks_exact(n_out).zip(argmax.chunks_exact(n_out));
-        for ((gy, argmax), gx) in per_channel.zip(gx.chunks_exact_mut(n_in)) {
+impl Pool {
+    /// A window sliding over values of `channels` channels.
+    pub fn new(window: &Window, channels: usize) -> Self {
+        Self {
+            links: Links::forward(window),
+            channels,
+            n_taps: window.n_taps(),
+        }
+    }
+
+    /// Output positions with the input positions they see, in row-major order of the taps.
+    fn windows(&self) -> impl Iterator<Item = impl Iterator<Item = usize> + '_> + '_ {
+        let from = &self.links.phases[0].from;
+        from.chunks_exact(self.n_taps).map(|from| {
+            let inside = from.iter().filter(|&&from| from != OUTSIDE);
+            inside.map(|&from| from as usize)
+        })
+    }
+
+    /// y (output positions × C) ← the largest value of each window of x (input positions × C), and `argmax`
+    /// the index in x. At a tie the first position in row-major order wins; that is also the subgradient: the
+    /// whole cotangent goes there. Padding never wins.
+    pub fn max<T: Scalar>(&self, x: &[T], y: &mut [T], argmax: &mut Vec<u32>) {
+        let c = self.channels;
+        argmax.clear();
+        argmax.resize(y.len(), NOWHERE);
+        y.fill(T::NEG_INFINITY);
+        let outputs = y.chunks_exact_mut(c).zip(argmax.chunks_exact_mut(c));
+        for ((y, argmax), window) in outputs.zip(self.windows()) {
+            for from in window {
+                let first = from * c;
+                let x = &x[first..][..c];
+                for (channel, (y, argmax)) in y.iter_mut().zip(&mut *argmax).enumerate() {
+                    if *argmax == NOWHERE || x[channel] > *y {
+                        *y = x[channel];
+                        *argmax = (first + channel) as u32;
+                    }
+                }
+            }
+        }
+    }
+
+    /// gx (V × input positions × C) ← the transpose of [`Pool::max`] at the recorded indices.
+    pub fn max_backward<T: Scalar>(&self, argmax: &[u32], gy: &[T], gx: &mut [T]) {
+        gx.fill(T::ZERO);
+        let cotangents = gy.chunks_exact(argmax.len());
+        for (gy, gx) in cotangents.zip(gx.chunks_exact_mut(self.links.n_from * self.channels)) {
             for (&g, &at) in gy.iter().zip(argmax) {
                 if at != NOWHERE {
                     gx[at as usize] += g;
@@ -49,40 +69,34 @@ pub fn max_backward<T: Scalar>(window: &Window, argmax: &[u32], gy: &[T], gx: &m
             }
         }
     }
-}
 
-/// y (C × output positions) ← the sum of each window of x, times `factor` of that output position.
-pub fn weighted_sum<T: Scalar>(window: &Window, factor: &[T], x: &[T], y: &mut [T]) {
-    y.fill(T::ZERO);
-    let channels = y.chunks_exact_mut(window.n_output());
-    for (y, x) in channels.zip(x.chunks_exact(window.n_input())) {
-        for tap in window.taps() {
-            window.rows(tap, |to, from, len| {
-                let x = x[from..].iter().step_by(window.stride[2]);
-                for (y, &x) in y[to..to + len].iter_mut().zip(x) {
+    /// y (output positions × C) ← the sum of each window of x, times `factor` of that output position.
+    pub fn weighted_sum<T: Scalar>(&self, factor: &[T], x: &[T], y: &mut [T]) {
+        let c = self.channels;
+        y.fill(T::ZERO);
+        for ((y, window), &factor) in y.chunks_exact_mut(c).zip(self.windows()).zip(factor) {
+            for from in window {
+                for (y, &x) in y.iter_mut().zip(&x[from * c..][..c]) {
                     *y += x;
                 }
-            });
-        }
-        for (y, &factor) in y.iter_mut().zip(factor) {
-            *y *= factor;
+            }
+            y.iter_mut().for_each(|y| *y *= factor);
         }
     }
-}
 
-/// gx (… × input positions) ← the transpose of [`weighted_sum`]; any leading axes.
-pub fn weighted_sum_backward<T: Scalar>(window: &Window, factor: &[T], gy: &[T], gx: &mut [T]) {
-    gx.fill(T::ZERO);
-    let channels = gx.chunks_exact_mut(window.n_input());
-    for (gx, gy) in channels.zip(gy.chunks_exact(window.n_output())) {
-        for tap in window.taps() {
-            window.rows(tap, |from, to, len| {
-                let gx = gx[to..].iter_mut().step_by(window.stride[2]);
-                let gy = gy[from..from + len].iter().zip(&factor[from..from + len]);
-                for (gx, (&gy, &factor)) in gx.zip(gy) {
-                    *gx += gy * factor;
+    /// gx (V × input positions × C) ← the transpose of [`Pool::weighted_sum`].
+    pub fn weighted_sum_backward<T: Scalar>(&self, factor: &[T], gy: &[T], gx: &mut [T]) {
+        let c = self.channels;
+        gx.fill(T::ZERO);
+        let cotangents = gx.chunks_exact_mut(self.links.n_from * c);
+        for (gx, gy) in cotangents.zip(gy.chunks_exact(self.links.n_to * c)) {
+            for ((gy, window), &factor) in gy.chunks_exact(c).zip(self.windows()).zip(factor) {
+                for from in window {
+                    for (gx, &gy) in gx[from * c..][..c].iter_mut().zip(gy) {
+                        *gx += gy * factor;
+                    }
                 }
-            });
+            }
         }
     }
 }
@@ -118,22 +132,23 @@ mod tests {
             let x = wave(channels * n_in, 0.71);
             let factor = wave(n_out, 0.4);
             let (mut y, mut argmax) = (vec![f64::NAN; channels * n_out], Vec::new());
-            max(&w, &x, &mut y, &mut argmax);
+            let pool = Pool::new(&w, channels);
+            pool.max(&x, &mut y, &mut argmax);
             let mut sum = vec![f64::NAN; channels * n_out];
-            weighted_sum(&w, &factor, &x, &mut sum);
+            pool.weighted_sum(&factor, &x, &mut sum);
             for c in 0..channels {
                 for o in 0..n_out {
                     let seen = seen(&w, o);
-                    let values = || seen.iter().map(|&i| x[c * n_in + i]);
+                    let values = || seen.iter().map(|&i| x[i * channels + c]);
                     let want = values().fold(f64::NEG_INFINITY, f64::max);
-                    assert_eq!(y[c * n_out + o].to_bits(), want.to_bits(), "{w:?}");
+                    assert_eq!(y[o * channels + c].to_bits(), want.to_bits(), "{w:?}");
                     let want = values().sum::<f64>() * factor[o];
-                    assert!((sum[c * n_out + o] - want).abs() < 1e-12, "{w:?}");
+                    assert!((sum[o * channels + c] - want).abs() < 1e-12, "{w:?}");
                 }
             }
             let u = wave(3 * channels * n_out, 0.23);
             let mut gx = vec![f64::NAN; 3 * channels * n_in];
-            weighted_sum_backward(&w, &factor, &u, &mut gx);
+            pool.weighted_sum_backward(&factor, &u, &mut gx);
             for v in 0..3 {
                 let left: f64 = sum
                     .iter()
@@ -143,7 +158,7 @@ mod tests {
                 let right: f64 = x.iter().zip(&gx[v * x.len()..]).map(|(a, b)| a * b).sum();
                 assert!((left - right).abs() < 1e-10, "{w:?}");
             }
-            max_backward(&w, &argmax, &u, &mut gx);
+            pool.max_backward(&argmax, &u, &mut gx);
             for v in 0..3 {
                 let u = &u[v * y.len()..][..y.len()];
                 let left: f64 = y
@@ -169,7 +184,7 @@ mod tests {
             pad: [0; AXES],
         };
         let (mut y, mut argmax) = (vec![0.0f32], Vec::new());
-        max(&w, &[1.0, 3.0, 3.0, 3.0], &mut y, &mut argmax);
+        Pool::new(&w, 1).max(&[1.0, 3.0, 3.0, 3.0], &mut y, &mut argmax);
         assert_eq!((y[0], argmax[0]), (3.0, 1));
     }
 }

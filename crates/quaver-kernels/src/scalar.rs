@@ -48,8 +48,8 @@ pub trait Scalar:
     fn is_finite(self) -> bool;
     /// `self` to a real power.
     fn powf(self, exponent: Self) -> Self;
-    /// `self * factor + addend` with one rounding where the machine has it.
-    fn mul_add(self, factor: Self, addend: Self) -> Self;
+    /// `self` where `keep` is 0xFF, zero where it is 0: a select that vectorises and lets no infinity through.
+    fn masked(self, keep: u8) -> Self;
 
     /// Single-threaded C ← αAB + βC on raw strided matrices; see [`crate::gemm::gemm`] for the checked form.
     ///
@@ -73,13 +73,28 @@ pub trait Scalar:
 }
 
 mod sealed {
-    pub trait Sealed {}
-    impl Sealed for f32 {}
-    impl Sealed for f64 {}
+    use crate::simd::{Isa, Kernel, vectorize};
+
+    /// Keeps [`super::Scalar`] to these two types, and ties each to its vectors.
+    pub trait Sealed: Sized {
+        fn dispatch<K: Kernel<Self>>(isa: Isa, kernel: K);
+    }
+
+    impl Sealed for f32 {
+        fn dispatch<K: Kernel<Self>>(isa: Isa, kernel: K) {
+            vectorize(isa, kernel);
+        }
+    }
+
+    impl Sealed for f64 {
+        fn dispatch<K: Kernel<Self>>(isa: Isa, kernel: K) {
+            vectorize(isa, kernel);
+        }
+    }
 }
 
 macro_rules! scalar {
-    ($t:ty) => {
+    ($t:ty, $bits:ty) => {
         impl Scalar for $t {
             const ZERO: Self = 0.0;
             const ONE: Self = 1.0;
@@ -112,8 +127,9 @@ macro_rules! scalar {
             fn powf(self, exponent: Self) -> Self {
                 <$t>::powf(self, exponent)
             }
-            fn mul_add(self, factor: Self, addend: Self) -> Self {
-                <$t>::mul_add(self, factor, addend)
+            #[inline(always)]
+            fn masked(self, keep: u8) -> Self {
+                <$t>::from_bits(self.to_bits() & <$bits>::from_ne_bytes([keep; size_of::<$bits>()]))
             }
 
             unsafe fn raw_gemm(
@@ -158,5 +174,5 @@ macro_rules! scalar {
     };
 }
 
-scalar!(f32);
-scalar!(f64);
+scalar!(f32, u32);
+scalar!(f64, u64);

@@ -1,11 +1,13 @@
 //! BatchNormalization in inference: y = (x − mean) / √(variance + ε) · scale + bias per channel (axis 1).
 
-use quaver_kernels::Scalar;
+use std::sync::Arc;
+
+use quaver_kernels::{Scalar, elementwise};
 
 use super::affine::Affine;
 use crate::EngineError;
 use crate::onnx::node::NodeContext;
-use crate::op::{Built, Flow, Lower, Operator, Saved, Step};
+use crate::op::{Built, ChannelsLast, Flow, LayoutContext, Lower, Operator, Saved, Step};
 
 #[derive(Debug, Clone)]
 struct BatchNorm {
@@ -15,6 +17,16 @@ struct BatchNorm {
 }
 
 impl Operator for BatchNorm {
+    fn channels_last(&self, _: &LayoutContext<'_>) -> Option<ChannelsLast> {
+        Some(ChannelsLast {
+            op: Arc::new(BatchNorm {
+                inner: 1,
+                ..self.clone()
+            }),
+            seeks: false,
+        })
+    }
+
     fn as_affine(&self) -> Option<(&[f64], &[f64])> {
         Some((&self.affine.scale, &self.affine.shift))
     }
@@ -39,6 +51,9 @@ struct Lowered<T> {
 
 impl<T: Scalar> Step<T> for Lowered<T> {
     fn forward(&self, x: &[&[T]], y: &mut [T], _: Option<&mut Saved<T>>, _: &mut Vec<T>) {
+        if self.inner == 1 {
+            return elementwise::affine(x[0], y, &self.scale, &self.shift);
+        }
         let channels = self.scale.iter().zip(&self.shift).cycle();
         let rows = x[0]
             .chunks_exact(self.inner)
@@ -55,6 +70,9 @@ impl<T: Scalar> Step<T> for Lowered<T> {
     }
 
     fn vjp_in_place(&self, _: usize, _: &Saved<T>, g: &mut [T]) {
+        if self.inner == 1 {
+            return elementwise::scale(g, &self.scale);
+        }
         for (g, &scale) in g
             .chunks_exact_mut(self.inner)
             .zip(self.scale.iter().cycle())

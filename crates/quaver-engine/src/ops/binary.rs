@@ -4,13 +4,14 @@
 //! and summing cotangents back over what was spread belongs to the reverse loop.
 
 use std::fmt::Debug;
+use std::sync::Arc;
 
 use quaver_kernels::Scalar;
 
 use super::operand::{Operand, Source, operands};
 use crate::EngineError;
 use crate::onnx::node::{Input, NodeContext};
-use crate::op::{Built, Flow, Lower, Operator, Saved, Step};
+use crate::op::{Built, ChannelsLast, Flow, LayoutContext, Lower, Operator, Saved, Step};
 use crate::tensor::{Data, Tensor, broadcast, broadcast_index};
 
 /// A function of two numbers, or of more by joining from the left.
@@ -74,7 +75,32 @@ struct Lowered<R, T> {
     operand_of: Vec<usize>,
 }
 
-impl<R: Rule> Operator for Elementwise<R> {}
+impl<R: Rule> Operator for Elementwise<R> {
+    fn channels_last(&self, context: &LayoutContext<'_>) -> Option<ChannelsLast> {
+        let shape = context
+            .inputs
+            .iter()
+            .try_fold(Vec::new(), |shape, input| broadcast(&shape, input))
+            .ok()?;
+        let spreads = self.operands.iter().zip(&self.spreads);
+        let spreads: Option<Vec<Spread>> = spreads
+            .map(|(operand, spread)| match (operand, spread) {
+                (Operand::Input(at), _) => Some(Spread::new(&context.inputs[*at], &shape)),
+                (Operand::Constant(_), Spread::Scalar) => Some(Spread::Scalar),
+                // Its elements would have to be put in order first.
+                (Operand::Constant(_), _) => None,
+            })
+            .collect();
+        Some(ChannelsLast {
+            op: Arc::new(Elementwise {
+                rule: self.rule.clone(),
+                operands: self.operands.clone(),
+                spreads: spreads?,
+            }),
+            seeks: false,
+        })
+    }
+}
 
 impl<R: Rule, T: Scalar> Lower<T> for Elementwise<R> {
     fn lower(&self) -> Box<dyn Step<T>> {

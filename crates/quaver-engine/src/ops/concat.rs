@@ -1,11 +1,13 @@
 //! Concat: inputs one after another along an axis. Each gets its own part of the cotangent back.
 
+use std::sync::Arc;
+
 use quaver_kernels::Scalar;
 
 use super::operand::{Operand, Source, operands};
 use crate::EngineError;
 use crate::onnx::node::{Input, NodeContext};
-use crate::op::{Built, Lower, Operator, Saved, Step};
+use crate::op::{Built, ChannelsLast, LayoutContext, Lower, Operator, Saved, Step};
 use crate::tensor::Tensor;
 
 #[derive(Debug, Clone)]
@@ -13,9 +15,27 @@ struct Concat {
     operands: Vec<Operand>,
     /// Elements of each operand under one index of the axes before the joined one.
     widths: Vec<usize>,
+    /// The lengths along axis 1, if that is where they are joined.
+    channels: Option<Vec<usize>>,
 }
 
-impl Operator for Concat {}
+impl Operator for Concat {
+    fn channels_last(&self, _: &LayoutContext<'_>) -> Option<ChannelsLast> {
+        let inputs = |operand: &Operand| matches!(operand, Operand::Input(_));
+        let widths = self
+            .channels
+            .clone()
+            .filter(|_| self.operands.iter().all(inputs))?;
+        Some(ChannelsLast {
+            op: Arc::new(Concat {
+                operands: self.operands.clone(),
+                widths,
+                channels: None,
+            }),
+            seeks: false,
+        })
+    }
+}
 
 impl<T: Scalar> Lower<T> for Concat {
     fn lower(&self) -> Box<dyn Step<T>> {
@@ -102,5 +122,11 @@ pub(super) fn build(node: &NodeContext<'_>) -> Result<Built, EngineError> {
         return Tensor::new(shape, crate::tensor::Data::Int(joined)).map(Built::Constant);
     }
     let (operands, values) = operands(&inputs)?;
-    Ok(Built::step(Concat { operands, widths }, values, shape))
+    let channels = (axis == 1).then(|| inputs.iter().map(|input| input.shape[axis]).collect());
+    let op = Concat {
+        operands,
+        widths,
+        channels,
+    };
+    Ok(Built::step(op, values, shape))
 }

@@ -6,13 +6,14 @@
 use std::sync::Arc;
 
 use quaver_kernels::Scalar;
-use quaver_kernels::conv::{Conv as Kernel, ConvShape};
+use quaver_kernels::conv::{Conv as Kernel, ConvOptions, ConvShape};
 
 use super::affine::Affine;
+use super::layout::Layout;
 use super::window::{Rounding, sliding};
 use crate::EngineError;
 use crate::onnx::node::NodeContext;
-use crate::op::{Built, Lower, Operator, Saved, Step};
+use crate::op::{Built, ChannelsLast, LayoutContext, Lower, Operator, ProgramOptions, Saved, Step};
 use crate::tensor::Tensor;
 
 #[derive(Debug, Clone)]
@@ -24,11 +25,24 @@ struct Conv {
     bias: Option<Tensor>,
     /// What follows per output channel: a batch normalisation that was folded in.
     affine: Option<Affine>,
+    layout: Layout,
+    options: ProgramOptions,
 }
 
 impl Operator for Conv {
     fn macs(&self) -> u64 {
         self.shape.macs() * self.batch as u64
+    }
+
+    fn channels_last(&self, context: &LayoutContext<'_>) -> Option<ChannelsLast> {
+        Some(ChannelsLast {
+            op: Arc::new(Conv {
+                layout: Layout::ChannelsLast,
+                options: context.options,
+                ..self.clone()
+            }),
+            seeks: true,
+        })
     }
 
     fn with_affine(&self, scale: &[f64], shift: &[f64]) -> Option<Arc<dyn Operator>> {
@@ -48,28 +62,45 @@ impl<T: Scalar> Lower<T> for Conv {
     fn lower(&self) -> Box<dyn Step<T>> {
         let (weight, bias) =
             Affine::into_layer(self.affine.as_ref(), &self.weight, self.bias.as_ref());
-        Box::new(Lowered(Kernel::new(self.shape.clone(), weight, bias)))
+        let options = ConvOptions {
+            winograd: self.options.winograd && size_of::<T>() == size_of::<f32>(),
+            ..ConvOptions::default()
+        };
+        Box::new(Lowered {
+            kernel: Kernel::new(self.shape.clone(), &weight, bias, options),
+            layout: self.layout,
+        })
     }
 }
 
-struct Lowered<T>(Kernel<T>);
+struct Lowered<T> {
+    kernel: Kernel<T>,
+    layout: Layout,
+}
 
 impl<T: Scalar> Step<T> for Lowered<T> {
     fn forward(&self, x: &[&[T]], y: &mut [T], _: Option<&mut Saved<T>>, scratch: &mut Vec<T>) {
-        let ConvShape {
-            window,
-            c_in,
-            c_out,
-            ..
-        } = self.0.shape();
-        let x = x[0].chunks_exact(c_in * window.n_input());
-        for (x, y) in x.zip(y.chunks_exact_mut(c_out * window.n_output())) {
-            self.0.forward(x, y, scratch);
-        }
+        let ConvShape { c_in, c_out, .. } = *self.kernel.shape();
+        self.layout
+            .run(x[0], y, (c_in, c_out), self.positions(), |x, y| {
+                self.kernel.forward(x, y, scratch);
+            });
     }
 
     fn vjp(&self, _: usize, _: &Saved<T>, gy: &[T], gx: &mut [T], scratch: &mut Vec<T>) {
-        self.0.backward_data(gy, gx, scratch);
+        let ConvShape { c_in, c_out, .. } = *self.kernel.shape();
+        let (n_in, n_out) = self.positions();
+        self.layout
+            .run(gy, gx, (c_out, c_in), (n_out, n_in), |gy, gx| {
+                self.kernel.backward_data(gy, gx, scratch);
+            });
+    }
+}
+
+impl<T: Scalar> Lowered<T> {
+    fn positions(&self) -> (usize, usize) {
+        let window = &self.kernel.shape().window;
+        (window.n_input(), window.n_output())
     }
 }
 
@@ -111,6 +142,8 @@ pub(super) fn build(node: &NodeContext<'_>) -> Result<Built, EngineError> {
     let shape = [&[x.shape[0], c_out], sliding.output.as_slice()].concat();
     let op = Conv {
         batch: x.shape[0],
+        layout: Layout::ChannelsFirst,
+        options: ProgramOptions::default(),
         shape: ConvShape {
             window: sliding.window,
             c_in,

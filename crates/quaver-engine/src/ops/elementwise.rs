@@ -1,12 +1,13 @@
 //! Operators of one input that act element by element: they give only f and f′.
 
 use std::fmt::Debug;
+use std::sync::Arc;
 
-use quaver_kernels::Scalar;
+use quaver_kernels::{Scalar, elementwise};
 
 use crate::EngineError;
 use crate::onnx::node::NodeContext;
-use crate::op::{Built, Flow, Lower, Operator, Saved, Step};
+use crate::op::{Built, ChannelsLast, Flow, LayoutContext, Lower, Operator, Saved, Step};
 
 /// A function of one number and its slope.
 pub(super) trait Curve: Clone + Debug + Send + Sync + 'static {
@@ -23,7 +24,14 @@ pub(super) trait Curve: Clone + Debug + Send + Sync + 'static {
 #[derive(Debug, Clone)]
 struct Elementwise<C>(C);
 
-impl<C: Curve> Operator for Elementwise<C> {}
+impl<C: Curve> Operator for Elementwise<C> {
+    fn channels_last(&self, _: &LayoutContext<'_>) -> Option<ChannelsLast> {
+        Some(ChannelsLast {
+            op: Arc::new(self.clone()),
+            seeks: false,
+        })
+    }
+}
 
 impl<T: Scalar, C: Curve> Lower<T> for Elementwise<C> {
     fn lower(&self) -> Box<dyn Step<T>> {
@@ -39,19 +47,15 @@ impl<T: Scalar, C: Curve> Step<T> for Elementwise<C> {
         }
         let Some(saved) = saved else { return };
         if C::SLOPE_IS_BIT {
-            saved.bits.clear();
-            saved.bits.extend(x.chunks(64).map(|x| {
-                x.iter().enumerate().fold(0u64, |bits, (i, &x)| {
-                    bits | u64::from(self.0.slope(x) != T::ZERO) << i
-                })
-            }));
+            saved.mask.clear();
+            saved.mask.extend(
+                x.iter()
+                    .map(|&x| if self.0.slope(x) == T::ZERO { 0 } else { 0xFF }),
+            );
         } else {
             saved.values.clear();
             saved.values.extend(x.iter().map(|&x| self.0.slope(x)));
         }
-        // The reverse pass needs the length too; positions are not used otherwise.
-        saved.index.clear();
-        saved.index.push(x.len() as u32);
     }
 
     fn flow(&self, _: usize) -> Flow {
@@ -59,20 +63,11 @@ impl<T: Scalar, C: Curve> Step<T> for Elementwise<C> {
     }
 
     fn vjp_in_place(&self, _: usize, saved: &Saved<T>, g: &mut [T]) {
-        let n = saved.index[0] as usize;
-        for g in g.chunks_exact_mut(n) {
-            if C::SLOPE_IS_BIT {
-                for (g, &bits) in g.chunks_mut(64).zip(&saved.bits) {
-                    for (i, g) in g.iter_mut().enumerate() {
-                        // A select rather than a product: it cannot turn an infinite cotangent into NaN.
-                        *g = if bits >> i & 1 == 1 { *g } else { T::ZERO };
-                    }
-                }
-            } else {
-                for (g, &slope) in g.iter_mut().zip(&saved.values) {
-                    *g *= slope;
-                }
-            }
+        if C::SLOPE_IS_BIT {
+            // A select rather than a product: it cannot turn an infinite cotangent into NaN.
+            elementwise::mask(g, &saved.mask);
+        } else {
+            elementwise::scale(g, &saved.values);
         }
     }
 }

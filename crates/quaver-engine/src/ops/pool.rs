@@ -3,70 +3,102 @@
 //! x is 1 × C × spatial. The largest value of a window gets the whole cotangent (the first in row-major order
 //! at a tie); a mean spreads it evenly over the values it was taken of.
 
+use std::sync::Arc;
+
 use quaver_kernels::Scalar;
-use quaver_kernels::pool;
+use quaver_kernels::pool::Pool as Kernel;
 use quaver_kernels::window::{AXES, Window};
 
+use super::layout::Layout;
 use super::window::{Rounding, Sliding, sliding};
 use crate::EngineError;
 use crate::onnx::node::{Input, NodeContext};
-use crate::op::{Built, Lower, Operator, Saved, Step};
+use crate::op::{Built, ChannelsLast, LayoutContext, Lower, Operator, Saved, Step};
 
 #[derive(Debug, Clone)]
-struct MaxPool(Window);
-
-impl Operator for MaxPool {}
-
-impl<T: Scalar> Lower<T> for MaxPool {
-    fn lower(&self) -> Box<dyn Step<T>> {
-        Box::new(self.clone())
-    }
-}
-
-impl<T: Scalar> Step<T> for MaxPool {
-    fn forward(&self, x: &[&[T]], y: &mut [T], saved: Option<&mut Saved<T>>, _: &mut Vec<T>) {
-        match saved {
-            Some(saved) => pool::max(&self.0, x[0], y, &mut saved.index),
-            None => pool::max(&self.0, x[0], y, &mut Vec::new()),
-        }
-    }
-
-    fn vjp(&self, _: usize, saved: &Saved<T>, gy: &[T], gx: &mut [T], _: &mut Vec<T>) {
-        pool::max_backward(&self.0, &saved.index, gy, gx);
-    }
+enum Kind {
+    Max,
+    /// With 1 / (number of values averaged), per output position.
+    Average(Vec<f64>),
 }
 
 #[derive(Debug, Clone)]
-struct AveragePool {
+struct Pool {
+    kind: Kind,
     window: Window,
-    /// 1 / (number of values averaged), per output position.
-    factor: Vec<f64>,
+    channels: usize,
+    layout: Layout,
 }
 
-impl Operator for AveragePool {}
-
-impl<T: Scalar> Lower<T> for AveragePool {
-    fn lower(&self) -> Box<dyn Step<T>> {
-        Box::new(LoweredAverage {
-            window: self.window.clone(),
-            factor: self.factor.iter().map(|&x| T::from_f64(x)).collect(),
+impl Operator for Pool {
+    fn channels_last(&self, _: &LayoutContext<'_>) -> Option<ChannelsLast> {
+        Some(ChannelsLast {
+            op: Arc::new(Pool {
+                layout: Layout::ChannelsLast,
+                ..self.clone()
+            }),
+            seeks: true,
         })
     }
 }
 
-struct LoweredAverage<T> {
-    window: Window,
-    factor: Vec<T>,
+impl<T: Scalar> Lower<T> for Pool {
+    fn lower(&self) -> Box<dyn Step<T>> {
+        Box::new(Lowered {
+            kernel: Kernel::new(&self.window, self.channels),
+            factor: match &self.kind {
+                Kind::Max => None,
+                Kind::Average(factor) => Some(factor.iter().map(|&x| T::from_f64(x)).collect()),
+            },
+            channels: self.channels,
+            positions: (self.window.n_input(), self.window.n_output()),
+            layout: self.layout,
+        })
+    }
 }
 
-impl<T: Scalar> Step<T> for LoweredAverage<T> {
-    fn forward(&self, x: &[&[T]], y: &mut [T], _: Option<&mut Saved<T>>, _: &mut Vec<T>) {
-        pool::weighted_sum(&self.window, &self.factor, x[0], y);
+struct Lowered<T> {
+    kernel: Kernel,
+    /// Of a mean; none for the largest value.
+    factor: Option<Vec<T>>,
+    channels: usize,
+    positions: (usize, usize),
+    layout: Layout,
+}
+
+impl<T: Scalar> Step<T> for Lowered<T> {
+    fn forward(&self, x: &[&[T]], y: &mut [T], saved: Option<&mut Saved<T>>, _: &mut Vec<T>) {
+        let channels = (self.channels, self.channels);
+        let mut unsaved = Vec::new();
+        let index = saved.map_or(&mut unsaved, |saved| &mut saved.index);
+        self.layout.run(x[0], y, channels, self.positions, |x, y| {
+            match &self.factor {
+                Some(factor) => self.kernel.weighted_sum(factor, x, y),
+                None => self.kernel.max(x, y, index),
+            }
+        });
     }
 
-    fn vjp(&self, _: usize, _: &Saved<T>, gy: &[T], gx: &mut [T], _: &mut Vec<T>) {
-        pool::weighted_sum_backward(&self.window, &self.factor, gy, gx);
+    fn vjp(&self, _: usize, saved: &Saved<T>, gy: &[T], gx: &mut [T], _: &mut Vec<T>) {
+        let channels = (self.channels, self.channels);
+        let positions = (self.positions.1, self.positions.0);
+        self.layout
+            .run(gy, gx, channels, positions, |gy, gx| match &self.factor {
+                Some(factor) => self.kernel.weighted_sum_backward(factor, gy, gx),
+                None => self.kernel.max_backward(&saved.index, gy, gx),
+            });
     }
+}
+
+/// The step over x (batch × channels × positions) that `kind` and `window` make.
+fn built(x: &Input, kind: Kind, window: Window, shape: Vec<usize>) -> Built {
+    let pool = Pool {
+        kind,
+        window,
+        channels: x.shape[1],
+        layout: Layout::ChannelsFirst,
+    };
+    Built::step(pool, vec![x.value], shape)
 }
 
 fn read<'a>(node: &'a NodeContext<'_>) -> Result<(&'a Input, Sliding), EngineError> {
@@ -92,7 +124,7 @@ fn output_shape(x: &Input, spatial: &[usize]) -> Vec<usize> {
 pub(super) fn max_pool(node: &NodeContext<'_>) -> Result<Built, EngineError> {
     let (x, sliding) = read(node)?;
     let shape = output_shape(x, &sliding.output);
-    Ok(Built::step(MaxPool(sliding.window), vec![x.value], shape))
+    Ok(built(x, Kind::Max, sliding.window, shape))
 }
 
 /// The mean of each window; padding counts as zeros if count_include_pad is set, else not at all.
@@ -126,11 +158,7 @@ pub(super) fn average_pool(node: &NodeContext<'_>) -> Result<Built, EngineError>
         }
     }
     let shape = output_shape(x, &output);
-    Ok(Built::step(
-        AveragePool { window, factor },
-        vec![x.value],
-        shape,
-    ))
+    Ok(built(x, Kind::Average(factor), window, shape))
 }
 
 /// One window over everything.
@@ -160,16 +188,12 @@ pub(super) fn global_average_pool(node: &NodeContext<'_>) -> Result<Built, Engin
     let (x, window) = whole(node)?;
     let factor = vec![1.0 / window.n_input() as f64];
     let shape = output_shape(&x, &vec![1; x.shape.len() - 2]);
-    Ok(Built::step(
-        AveragePool { window, factor },
-        vec![x.value],
-        shape,
-    ))
+    Ok(built(&x, Kind::Average(factor), window, shape))
 }
 
 /// The largest value over all positions.
 pub(super) fn global_max_pool(node: &NodeContext<'_>) -> Result<Built, EngineError> {
     let (x, window) = whole(node)?;
     let shape = output_shape(&x, &vec![1; x.shape.len() - 2]);
-    Ok(Built::step(MaxPool(window), vec![x.value], shape))
+    Ok(built(&x, Kind::Max, window, shape))
 }

@@ -2,7 +2,7 @@
 
 use super::{Instruction, Path, Place, Program};
 use crate::graph::{Graph, Node, ValueId};
-use crate::op::{Flow, Real};
+use crate::op::{Flow, ProgramOptions, Real};
 use crate::passes;
 use crate::tensor::broadcast_index;
 use crate::{EngineError, EngineErrorKind};
@@ -11,8 +11,9 @@ pub(super) fn compile<T: Real>(
     graph: &Graph,
     output: ValueId,
     wrt: &[ValueId],
+    options: ProgramOptions,
 ) -> Result<Program<T>, EngineError> {
-    let graph = passes::fused(graph, output, wrt);
+    let graph = passes::fused(graph, output, wrt, options);
     let on_path = on_path(&graph, wrt);
     for &value in wrt {
         let reaches = value == output || {

@@ -2,29 +2,29 @@
 
 use std::sync::Arc;
 
-use quaver_kernels::Scalar;
+use quaver_kernels::{Buffer, Scalar};
 
 use crate::op::Saved;
 
 /// Buffers that one thread reuses from sample to sample; after the first sample nothing is allocated.
 pub struct Workspace<T> {
-    pub(super) slots: Vec<Vec<T>>,
+    pub(super) slots: Vec<Buffer<T>>,
     pub(super) saved: Vec<Saved<T>>,
     pub(super) scratch: Vec<T>,
     pub(super) pool: Pool<T>,
     /// The cotangents of each value during a reverse pass.
-    pub(super) cotangent_of: Vec<Option<Arc<Vec<T>>>>,
-    pub(super) gradients: Vec<Arc<Vec<T>>>,
+    pub(super) cotangent_of: Vec<Option<Arc<Buffer<T>>>>,
+    pub(super) gradients: Vec<Arc<Buffer<T>>>,
 }
 
 impl<T: Scalar> Workspace<T> {
     pub(super) fn new(slots: &[usize], n_steps: usize, n_values: usize) -> Self {
         Self {
-            slots: slots.iter().map(|&n| vec![T::ZERO; n]).collect(),
+            slots: slots.iter().map(|&n| Buffer::new(n)).collect(),
             saved: (0..n_steps).map(|_| Saved::default()).collect(),
             scratch: Vec::new(),
             pool: Pool { free: Vec::new() },
-            cotangent_of: vec![None; n_values],
+            cotangent_of: (0..n_values).map(|_| None).collect(),
             gradients: Vec::new(),
         }
     }
@@ -40,30 +40,35 @@ impl<T: Scalar> Workspace<T> {
 
 /// Cotangent buffers that nobody holds.
 pub(super) struct Pool<T> {
-    free: Vec<Vec<T>>,
+    free: Vec<Buffer<T>>,
 }
 
 impl<T: Scalar> Pool<T> {
     /// A buffer of length `n` with unspecified content: the smallest that is large enough, else the largest.
-    pub(super) fn take(&mut self, n: usize) -> Vec<T> {
+    pub(super) fn take(&mut self, n: usize) -> Buffer<T> {
         let best = (0..self.free.len()).min_by_key(|&at| {
             let capacity = self.free[at].capacity();
             (capacity < n, capacity.abs_diff(n))
         });
-        let mut buffer = best.map_or_else(Vec::new, |at| self.free.swap_remove(at));
-        buffer.resize(n, T::ZERO);
-        buffer
+        match best {
+            Some(at) => {
+                let mut buffer = self.free.swap_remove(at);
+                buffer.set_len(n);
+                buffer
+            }
+            None => Buffer::new(n),
+        }
     }
 
     /// Takes a buffer back if this was its last holder.
-    pub(super) fn give(&mut self, buffer: Arc<Vec<T>>) {
+    pub(super) fn give(&mut self, buffer: Arc<Buffer<T>>) {
         if let Ok(buffer) = Arc::try_unwrap(buffer) {
             self.free.push(buffer);
         }
     }
 
     /// The same values in a buffer that nobody else holds.
-    pub(super) fn unique(&mut self, buffer: Arc<Vec<T>>) -> Arc<Vec<T>> {
+    pub(super) fn unique(&mut self, buffer: Arc<Buffer<T>>) -> Arc<Buffer<T>> {
         if Arc::strong_count(&buffer) == 1 {
             return buffer;
         }

@@ -1,0 +1,76 @@
+//! Memory that starts on a cache line.
+
+use std::ops::{Deref, DerefMut};
+
+use crate::Scalar;
+
+/// Bytes of a cache line, and of the widest vector.
+const LINE: usize = 64;
+
+/// `n` values that start on a cache line, in an allocation that may be larger and is kept when n changes.
+#[derive(Debug, Default)]
+pub struct Buffer<T> {
+    values: Vec<T>,
+    start: usize,
+    n: usize,
+}
+
+impl<T: Scalar> Buffer<T> {
+    /// `n` zeros.
+    pub fn new(n: usize) -> Self {
+        let mut buffer = Self {
+            values: Vec::new(),
+            start: 0,
+            n: 0,
+        };
+        buffer.set_len(n);
+        buffer
+    }
+
+    /// Makes it `n` values long, of unspecified content; memory is allocated only if it has to grow.
+    pub fn set_len(&mut self, n: usize) {
+        if n > self.capacity() {
+            let slack = LINE / size_of::<T>();
+            // Not resized: what is there would be copied for nothing.
+            self.values = vec![T::ZERO; n + slack];
+            self.start = self.values.as_ptr().align_offset(LINE).min(slack);
+        }
+        self.n = n;
+    }
+
+    /// The largest length that needs no allocation.
+    pub fn capacity(&self) -> usize {
+        self.values.len().saturating_sub(LINE / size_of::<T>())
+    }
+}
+
+impl<T> Deref for Buffer<T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        &self.values[self.start..self.start + self.n]
+    }
+}
+
+impl<T> DerefMut for Buffer<T> {
+    fn deref_mut(&mut self) -> &mut [T] {
+        &mut self.values[self.start..self.start + self.n]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_change_and_the_start_stays_on_a_line() {
+        let mut buffer = Buffer::<f32>::new(5);
+        assert_eq!(&*buffer, &[0.0; 5]);
+        for n in [0, 100, 3, 1000] {
+            buffer.set_len(n);
+            assert_eq!(buffer.len(), n);
+            assert!(n == 0 || buffer.as_ptr().addr().is_multiple_of(LINE));
+        }
+        assert!(buffer.capacity() >= 1000);
+    }
+}

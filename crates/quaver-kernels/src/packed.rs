@@ -1,0 +1,282 @@
+//! Matrix products whose right factor is packed once, for many left factors: the inner loop of everything.
+//!
+//! C ← A B with B (k × n) cut into panels of two vectors' width. The rows of A and C are given by their
+//! addresses, so that a convolution is such a product without its patches ever being laid out: a row of A is
+//! then a sequence of `taps` stretches, one per tap, each `k / taps` long.
+
+use crate::Scalar;
+use crate::simd::{Isa, Simd};
+
+/// Vectors side by side in a panel.
+const PANEL: usize = 2;
+
+/// Rows of A looked at together, so that a panel of B is fetched once for all of them.
+const ROWS: usize = 96;
+
+/// A k × n matrix in panels, laid out for one instruction set.
+#[derive(Debug)]
+pub(crate) struct Packed<T> {
+    isa: Isa,
+    k: usize,
+    n: usize,
+    /// Panel after panel; in each, row after row of the panel's width.
+    values: Vec<T>,
+    /// Where the values start on a cache line.
+    start: usize,
+}
+
+impl<T: Scalar> Packed<T> {
+    /// Packs the matrix whose element in row `l` and column `j` is `at(l, j)`.
+    pub(crate) fn new(isa: Isa, k: usize, n: usize, at: impl Fn(usize, usize) -> T) -> Self {
+        let lanes = isa.lanes::<T>();
+        let mut values = Vec::new();
+        let length = k * n.div_ceil(lanes) * lanes;
+        let slice = crate::simd::aligned(&mut values, length);
+        let mut out = slice.iter_mut();
+        let mut column = 0;
+        while column < n {
+            let width = panel_vectors(n - column, lanes) * lanes;
+            for l in 0..k {
+                for j in column..column + width {
+                    let slot = out.next().expect("panels cover ⌈n / lanes⌉ vectors");
+                    *slot = if j < n { at(l, j) } else { T::ZERO };
+                }
+            }
+            column += width;
+        }
+        let start = values.as_ptr().align_offset(64).min(values.len() - length);
+        Self {
+            isa,
+            k,
+            n,
+            values,
+            start,
+        }
+    }
+
+    pub(crate) fn isa(&self) -> Isa {
+        self.isa
+    }
+}
+
+/// The width, in vectors, of the panel that starts where `rest` columns are left.
+#[inline(always)]
+fn panel_vectors(rest: usize, lanes: usize) -> usize {
+    if rest > lanes { PANEL } else { 1 }
+}
+
+/// What C holds before the product is added.
+#[derive(Clone, Copy)]
+pub(crate) enum Start<'a, T> {
+    Zero,
+    /// One value per column.
+    Bias(&'a [T]),
+}
+
+/// Addresses of rows of A and C.
+pub(crate) trait Rows<T> {
+    /// Stretches per row of A.
+    fn taps(&self) -> usize;
+
+    /// For the `count` rows from `first` on: a[tap · stride + i] and c[i]. Rows are asked for in order.
+    fn fill(
+        &mut self,
+        first: usize,
+        count: usize,
+        stride: usize,
+        a: &mut [*const T],
+        c: &mut [*mut T],
+    );
+}
+
+/// Rows of two dense row-major matrices.
+pub(crate) struct Dense<T> {
+    pub a: *const T,
+    pub a_stride: usize,
+    pub c: *mut T,
+    pub c_stride: usize,
+}
+
+impl<T> Rows<T> for Dense<T> {
+    #[inline(always)]
+    fn taps(&self) -> usize {
+        1
+    }
+
+    #[inline(always)]
+    fn fill(&mut self, first: usize, count: usize, _: usize, a: &mut [*const T], c: &mut [*mut T]) {
+        for i in 0..count {
+            a[i] = self.a.wrapping_add((first + i) * self.a_stride);
+            c[i] = self.c.wrapping_add((first + i) * self.c_stride);
+        }
+    }
+}
+
+/// C ← start + A B for `m` rows.
+///
+/// # Safety
+/// Every address that `rows` gives for A has `b.k() / taps` readable elements, every one for C `b.n()` writable
+/// ones, C overlaps neither A nor B, and `simd` is what `b` was packed for.
+#[inline(always)]
+pub(crate) unsafe fn product<T: Scalar, S: Simd<T>>(
+    simd: S,
+    m: usize,
+    b: &Packed<T>,
+    start: Start<'_, T>,
+    rows: &mut impl Rows<T>,
+) {
+    assert_eq!(S::LANES, b.isa.lanes::<T>(), "packed for other vectors");
+    let taps = rows.taps();
+    let k = b.k.checked_div(taps).unwrap_or(0);
+    // Rows of a tile: as many as vector registers hold sums for, or general ones the rows' addresses.
+    let tile = if S::REGISTERS >= 32 { 12 } else { 6 };
+    let mut a_rows = vec![std::ptr::null(); taps * ROWS];
+    let mut c_rows = [std::ptr::null_mut(); ROWS];
+    let b_start = b.values[b.start..].as_ptr();
+    for first in (0..m).step_by(ROWS) {
+        let count = ROWS.min(m - first);
+        rows.fill(first, count, ROWS, &mut a_rows, &mut c_rows);
+        // A tile that hangs over the end repeats the last row and does not store it.
+        for i in count..count.next_multiple_of(tile).min(ROWS) {
+            for tap in 0..taps {
+                a_rows[tap * ROWS + i] = a_rows[tap * ROWS + count - 1];
+            }
+        }
+        let mut column = 0;
+        while column < b.n {
+            let vectors = panel_vectors(b.n - column, S::LANES);
+            let mut at = 0;
+            while at < count {
+                let rest = count - at;
+                let job = Tile {
+                    simd,
+                    taps,
+                    k,
+                    a: a_rows.as_ptr().wrapping_add(at),
+                    b: b_start.wrapping_add(column * b.k),
+                    start,
+                    c: &c_rows[at..count],
+                    column,
+                    width: (b.n - column).min(vectors * S::LANES),
+                };
+                // SAFETY: the pointers are the caller's; the panel lies inside `values`.
+                unsafe {
+                    match (tile == 12 && rest > 6, vectors) {
+                        (true, PANEL) => job.run::<12, PANEL>(),
+                        (true, _) => job.run::<12, 1>(),
+                        (false, PANEL) => job.run::<6, PANEL>(),
+                        (false, _) => job.run::<6, 1>(),
+                    }
+                }
+                at += if rest > 6 { tile } else { 6 };
+            }
+            column += vectors * S::LANES;
+        }
+    }
+}
+
+/// Repeats a block for each row of a tile. Written out, because the compiler unrolls a loop of this size only
+/// after it has decided which arrays to keep in registers.
+macro_rules! each_row {
+    ($i:ident < $rows:ident $body:block) => {
+        each_row!(@ $i $rows $body 0 1 2 3 4 5 6 7 8 9 10 11)
+    };
+    (@ $i:ident $rows:ident $body:block $($n:literal)*) => {
+        {
+            $({
+                const $i: usize = $n;
+                if $i < $rows $body
+            })*
+        }
+    };
+}
+
+/// A few rows of C by one panel of B.
+struct Tile<'a, T, S> {
+    simd: S,
+    taps: usize,
+    k: usize,
+    /// a[tap · ROWS + row].
+    a: *const *const T,
+    b: *const T,
+    start: Start<'a, T>,
+    /// The rows to store, at most as many as the tile has.
+    c: &'a [*mut T],
+    column: usize,
+    /// Columns to store.
+    width: usize,
+}
+
+impl<T: Scalar, S: Simd<T>> Tile<'_, T, S> {
+    #[inline(always)]
+    unsafe fn run<const MR: usize, const NV: usize>(&self) {
+        let simd = self.simd;
+        let mut acc = [[simd.splat(T::ZERO); NV]; MR];
+        let mut b = self.b;
+        for tap in 0..self.taps {
+            // SAFETY: as promised to `product`; a panel has k rows of NV vectors for every tap.
+            unsafe {
+                let mut a = [b; MR];
+                each_row!(I < MR { a[I] = *self.a.add(tap * ROWS + I) });
+                for l in 0..self.k {
+                    let row: [S::V; NV] = std::array::from_fn(|j| simd.load(b.add(j * S::LANES)));
+                    each_row!(I < MR {
+                        let x = simd.splat(*a[I].add(l));
+                        acc[I][0] = simd.mul_add(x, row[0], acc[I][0]);
+                        if NV > 1 {
+                            acc[I][NV - 1] = simd.mul_add(x, row[NV - 1], acc[I][NV - 1]);
+                        }
+                    });
+                    b = b.add(NV * S::LANES);
+                }
+            }
+        }
+        // Constant indices here too: an index that is computed would move all sums to memory.
+        each_row!(I < MR {
+            if let Some(&c) = self.c.get(I) {
+                // SAFETY: C is the caller's.
+                unsafe { self.store(c.wrapping_add(self.column), acc[I]) };
+            }
+        });
+    }
+
+    /// Adds one row of sums to what C starts from.
+    #[inline(always)]
+    unsafe fn store<const NV: usize>(&self, c: *mut T, acc: [S::V; NV]) {
+        let simd = self.simd;
+        // SAFETY: `width` columns of C are writable from `c` on, and the bias has as many.
+        unsafe {
+            if self.width == NV * S::LANES {
+                self.store_vector(c, self.column, acc[0]);
+                if NV > 1 {
+                    self.store_vector(c.add(S::LANES), self.column + S::LANES, acc[NV - 1]);
+                }
+                return;
+            }
+            // 2 vectors of at most 16 elements.
+            let mut row = [T::ZERO; 32];
+            simd.store(row.as_mut_ptr(), acc[0]);
+            simd.store(row[(NV - 1) * S::LANES..].as_mut_ptr(), acc[NV - 1]);
+            for (j, &x) in row[..self.width].iter().enumerate() {
+                let c = c.add(j);
+                *c = match self.start {
+                    Start::Zero => x,
+                    Start::Bias(bias) => bias[self.column + j] + x,
+                };
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn store_vector(&self, c: *mut T, column: usize, acc: S::V) {
+        let simd = self.simd;
+        // SAFETY: a whole vector of C is writable, and the bias has one at `column`.
+        unsafe {
+            let sum = match self.start {
+                Start::Zero => acc,
+                Start::Bias(bias) => simd.add(acc, simd.load(bias[column..].as_ptr())),
+            };
+            simd.store(c, sum);
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! Vectors of either number type on whichever instruction set the machine turns out to have.
+//!
+//! A [`Kernel`] is written once against [`Simd`]; [`dispatch`] compiles it for every instruction set that the
+//! `pulp` library covers (AVX-512, AVX2 with FMA, NEON, portable) and picks one at run time. Everything a
+//! kernel calls must be `#[inline(always)]`: only inlined code is compiled with the wider instructions.
+
+use std::marker::PhantomData;
+use std::sync::OnceLock;
+
+use crate::Scalar;
+
+/// An instruction set that kernels are compiled for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Isa {
+    /// Four elements at a time, without fused multiply–add: runs anywhere.
+    Portable,
+    /// What `pulp` finds best on a machine that is not x86-64: NEON on arm64.
+    Native,
+    /// AVX2 with FMA.
+    Avx2,
+    /// AVX-512 (F, BW, CD, DQ, VL).
+    Avx512,
+}
+
+impl Isa {
+    /// The best that this machine has; looked up once.
+    pub fn best() -> Self {
+        static BEST: OnceLock<Isa> = OnceLock::new();
+        *BEST.get_or_init(|| *Self::available().last().expect("portable code always runs"))
+    }
+
+    /// All that this machine has, the best last.
+    pub fn available() -> Vec<Self> {
+        let mut found = vec![Self::Portable];
+        #[cfg(target_arch = "x86_64")]
+        {
+            if pulp::x86::V3::try_new().is_some() {
+                found.push(Self::Avx2);
+            }
+            if pulp::x86::V4::try_new().is_some() {
+                found.push(Self::Avx512);
+            }
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        found.push(Self::Native);
+        found
+    }
+
+    /// Elements of `T` in a vector.
+    pub fn lanes<T>(self) -> usize {
+        match self {
+            Self::Portable => 4,
+            Self::Native => 16 / size_of::<T>(),
+            Self::Avx2 => 32 / size_of::<T>(),
+            Self::Avx512 => 64 / size_of::<T>(),
+        }
+    }
+}
+
+/// Arithmetic on vectors of `T`.
+pub trait Simd<T>: Copy {
+    /// A vector.
+    type V: Copy;
+    /// Elements in a vector.
+    const LANES: usize;
+    /// Vector registers, of which a tile may fill all but a few.
+    const REGISTERS: usize;
+
+    fn splat(self, x: T) -> Self::V;
+    fn add(self, a: Self::V, b: Self::V) -> Self::V;
+    fn sub(self, a: Self::V, b: Self::V) -> Self::V;
+    fn mul(self, a: Self::V, b: Self::V) -> Self::V;
+    /// a b + c, with one rounding where the machine does it so.
+    fn mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
+
+    /// # Safety
+    /// `LANES` elements from `at` on are readable; no alignment is asked for.
+    #[inline(always)]
+    unsafe fn load(self, at: *const T) -> Self::V {
+        // SAFETY: the caller's promise.
+        unsafe { at.cast::<Self::V>().read_unaligned() }
+    }
+
+    /// # Safety
+    /// `LANES` elements from `at` on are writable; no alignment is asked for.
+    #[inline(always)]
+    unsafe fn store(self, at: *mut T, x: Self::V) {
+        // SAFETY: the caller's promise.
+        unsafe { at.cast::<Self::V>().write_unaligned(x) }
+    }
+}
+
+/// A `pulp` instruction set, read as [`Simd`] of one number type.
+#[derive(Clone, Copy)]
+struct On<S>(S);
+
+/// Four elements, for the compiler to make of them what the machine has. A fused multiply–add would be a call to
+/// a slow library function here, so a b + c is rounded twice.
+#[derive(Clone, Copy)]
+struct Portable;
+
+impl<T: Scalar> Simd<T> for Portable {
+    type V = [T; 4];
+    const LANES: usize = 4;
+    const REGISTERS: usize = 16;
+
+    #[inline(always)]
+    fn splat(self, x: T) -> [T; 4] {
+        [x; 4]
+    }
+    #[inline(always)]
+    fn add(self, a: [T; 4], b: [T; 4]) -> [T; 4] {
+        [a[0] + b[0], a[1] + b[1], a[2] + b[2], a[3] + b[3]]
+    }
+    #[inline(always)]
+    fn sub(self, a: [T; 4], b: [T; 4]) -> [T; 4] {
+        [a[0] - b[0], a[1] - b[1], a[2] - b[2], a[3] - b[3]]
+    }
+    #[inline(always)]
+    fn mul(self, a: [T; 4], b: [T; 4]) -> [T; 4] {
+        [a[0] * b[0], a[1] * b[1], a[2] * b[2], a[3] * b[3]]
+    }
+    #[inline(always)]
+    fn mul_add(self, a: [T; 4], b: [T; 4], c: [T; 4]) -> [T; 4] {
+        self.add(self.mul(a, b), c)
+    }
+}
+
+macro_rules! simd {
+    ($t:ty, $v:ident, $lanes:ident, $splat:ident, $add:ident, $sub:ident, $mul:ident, $mul_add:ident) => {
+        impl<S: pulp::Simd> Simd<$t> for On<S> {
+            type V = S::$v;
+            const LANES: usize = S::$lanes;
+            const REGISTERS: usize = S::REGISTER_COUNT;
+
+            #[inline(always)]
+            fn splat(self, x: $t) -> S::$v {
+                self.0.$splat(x)
+            }
+            #[inline(always)]
+            fn add(self, a: S::$v, b: S::$v) -> S::$v {
+                self.0.$add(a, b)
+            }
+            #[inline(always)]
+            fn sub(self, a: S::$v, b: S::$v) -> S::$v {
+                self.0.$sub(a, b)
+            }
+            #[inline(always)]
+            fn mul(self, a: S::$v, b: S::$v) -> S::$v {
+                self.0.$mul(a, b)
+            }
+            #[inline(always)]
+            fn mul_add(self, a: S::$v, b: S::$v, c: S::$v) -> S::$v {
+                self.0.$mul_add(a, b, c)
+            }
+        }
+    };
+}
+
+simd!(
+    f32,
+    f32s,
+    F32_LANES,
+    splat_f32s,
+    add_f32s,
+    sub_f32s,
+    mul_f32s,
+    mul_add_f32s
+);
+simd!(
+    f64,
+    f64s,
+    F64_LANES,
+    splat_f64s,
+    add_f64s,
+    sub_f64s,
+    mul_f64s,
+    mul_add_f64s
+);
+
+/// A computation on vectors of `T`, written once.
+pub trait Kernel<T> {
+    fn run<S: Simd<T>>(self, simd: S);
+}
+
+/// Hands a [`Kernel`] to `pulp`.
+pub(crate) struct Adapter<K, T>(K, PhantomData<T>);
+
+macro_rules! adapter {
+    ($t:ty) => {
+        impl<K: Kernel<$t>> pulp::WithSimd for Adapter<K, $t> {
+            type Output = ();
+
+            #[inline(always)]
+            fn with_simd<S: pulp::Simd>(self, simd: S) {
+                self.0.run(On(simd));
+            }
+        }
+    };
+}
+
+adapter!(f32);
+adapter!(f64);
+
+/// Runs `kernel` on `isa`.
+pub(crate) fn dispatch<T: Scalar, K: Kernel<T>>(isa: Isa, kernel: K) {
+    T::dispatch(isa, kernel);
+}
+
+/// [`dispatch`] for one number type.
+pub(crate) fn vectorize<T: Scalar, K: Kernel<T>>(isa: Isa, kernel: K)
+where
+    Adapter<K, T>: pulp::WithSimd<Output = ()>,
+{
+    #[cfg(target_arch = "x86_64")]
+    match isa {
+        Isa::Avx512 if let Some(simd) = pulp::x86::V4::try_new() => {
+            pulp::Simd::vectorize(simd, Adapter(kernel, PhantomData));
+        }
+        Isa::Avx2 if let Some(simd) = pulp::x86::V3::try_new() => {
+            pulp::Simd::vectorize(simd, Adapter(kernel, PhantomData));
+        }
+        _ => kernel.run(Portable),
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    match isa {
+        Isa::Native => pulp::Arch::new().dispatch(Adapter(kernel, PhantomData)),
+        _ => kernel.run(Portable),
+    }
+}
+
+/// `n` elements of `buffer`, which grows to hold them, starting on a cache line.
+pub fn aligned<T: Scalar>(buffer: &mut Vec<T>, n: usize) -> &mut [T] {
+    const LINE: usize = 64;
+    let slack = LINE / size_of::<T>();
+    if buffer.len() < n + slack {
+        buffer.resize(n + slack, T::ZERO);
+    }
+    let skip = buffer.as_ptr().align_offset(LINE).min(slack);
+    &mut buffer[skip..skip + n]
+}
