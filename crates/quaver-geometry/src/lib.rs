@@ -1,4 +1,4 @@
-//! Influence measures of a softmax classifier, as functions of its logits and one class Gram.
+//! Influence measures of a network's output distribution, as functions of its outputs and one class Gram.
 //!
 //! A network gives K logits z; a block of n coordinates (pixels, weights, activations, or several together)
 //! is perturbed by ω ∈ ℝⁿ. All that is ever needed from the network is J = ∂z/∂ω (K × n) through the
@@ -10,6 +10,9 @@
 //! 2. [`ClassGram`] holds H S H, H = I − 11ᵀ/K, and adds over disjoint blocks,
 //! 3. [`measure`] turns (z, S, objective) into [`Measures`], and [`direction`] into the perturbation of greatest
 //!    influence.
+//!
+//! These two are for a softmax. Other heads are an [`Output`], and an [`Analysis`] of one with a Gram and an
+//! [`Objective`] answers every question for all of them.
 //!
 //! Index letters: k, l, j classes (K of them), v contrasts (K − 1), i singular directions. Every matrix that
 //! crosses the boundary is row-major. Everything is f64, pure, sequential and deterministic.
@@ -33,25 +36,41 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod analysis;
+mod bernoullis;
+mod categorical;
+mod choice;
 mod class_gram;
 mod compat;
 mod contrasts;
+mod curvature;
 mod direction;
+mod distribution;
 mod eigen;
 mod error;
 mod factor;
+mod finite;
+mod gaussian;
 mod measures;
 mod objective;
+mod output;
 mod settings;
 mod softmax;
 mod spectral;
 
+pub use analysis::Analysis;
+pub use bernoullis::Bernoullis;
+pub use choice::{ObjectiveChoice, Truth};
 pub use class_gram::ClassGram;
 pub use compat::Compat;
 pub use contrasts::Contrasts;
+pub use curvature::{SecondOrder, Validity};
 pub use direction::direction;
 pub use error::{GeometryError, GeometryErrorKind};
+pub use finite::{FiniteInfluence, finite_influence};
+pub use gaussian::Gaussian;
 pub use measures::{Measures, measure};
 pub use objective::Objective;
+pub use output::{Family, Output};
 pub use settings::Settings;
 pub use softmax::Softmax;

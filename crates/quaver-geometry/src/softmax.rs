@@ -80,6 +80,20 @@ impl Softmax {
         }
     }
 
+    /// log(1 − p_k), finite even where 1 − p_k underflows.
+    pub(crate) fn log_complement(&self, k: usize) -> f64 {
+        if k != self.top {
+            return (-self.p[k]).ln_1p();
+        }
+        let rest = others(&self.logits, k).map(|z| (z - self.logits[self.second]).exp());
+        self.second_log_p() + rest.sum::<f64>().ln()
+    }
+
+    /// The most probable class but `k`.
+    pub fn runner_up(&self, k: usize) -> usize {
+        if k == self.top { self.second } else { self.top }
+    }
+
     /// log p of the most probable class but [`argmax`](Self::argmax).
     pub(crate) fn second_log_p(&self) -> f64 {
         self.log_p[self.second]
