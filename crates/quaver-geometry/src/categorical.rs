@@ -1,13 +1,16 @@
 //! The softmax as an output distribution: its square root, objectives, and derivatives.
 
+mod gradients;
+
 use faer::Mat;
 
 use crate::class_gram::ClassGram;
 use crate::distribution::{Distribution, Gradient, foreign, radius};
-use crate::error::{GeometryError, GeometryErrorKind, check_finite};
+use crate::error::{GeometryError, GeometryErrorKind};
 use crate::factor::Factor;
 use crate::objective::Objective;
 use crate::softmax::Softmax;
+use gradients::{checked_target, entropy, soft, toward};
 
 /// C = B Bᵀ with B = diag(√p) U (K × (K − 1)) and U an orthonormal basis of the complement of √p (derived from Tanabe &
 /// Sagae's square root diag(√p) − p√pᵀ, whose null vector √p is removed here exactly instead of being left to the
@@ -67,7 +70,7 @@ impl Distribution for Softmax {
         let metric = self.log_metric();
         match objective {
             Objective::NegLogLik { label } => {
-                check_label(self, label)?;
+                self.check_label(label)?;
                 let (log_p, complement) = (self.log_p()[label], self.complement(label));
                 let gradient = toward(self, label, 1.0, 0.0);
                 Ok(gradient.with_fi_max(if label == self.argmax() {
@@ -77,19 +80,19 @@ impl Distribution for Softmax {
                 }))
             }
             Objective::Prob { label } => {
-                check_label(self, label)?;
+                self.check_label(label)?;
                 let gradient = toward(self, label, -1.0, self.log_p()[label]);
                 Ok(gradient.with_fi_max(self.p()[label] * self.complement(label)))
             }
             Objective::LogOdds { label } => {
-                check_label(self, label)?;
+                self.check_label(label)?;
                 let log_complement = self.log_complement(label);
                 let gradient = toward(self, label, -1.0, -log_complement);
                 Ok(gradient.with_fi_max((-self.log_p()[label] - log_complement).exp()))
             }
             Objective::Margin { a, b } => {
-                check_label(self, a)?;
-                check_label(self, b)?;
+                self.check_label(a)?;
+                self.check_label(b)?;
                 if a == b {
                     return Err(GeometryError::new(
                         GeometryErrorKind::Objective,
@@ -204,95 +207,6 @@ impl Distribution for Softmax {
     fn skewness(&self, b: &[f64]) -> Vec<f64> {
         self.p().iter().zip(b).map(|(p, b)| p * b).collect()
     }
-}
-
-/// ± (p − e_y) · exp(`log_factor`).
-fn toward(softmax: &Softmax, label: usize, sign: f64, log_factor: f64) -> Gradient {
-    let metric = softmax.log_metric();
-    let (mut scaled, log_unit, ceiling): (Vec<f64>, f64, f64);
-    if label == softmax.argmax() {
-        // u_k = p_k and u_y = −Σ p_k, divided by s² through the logits.
-        scaled = (0..softmax.n_classes())
-            .map(|k| softmax.ratio_to_second(k))
-            .collect();
-        scaled[label] = 0.0;
-        let rest: f64 = scaled.iter().sum();
-        scaled[label] = -rest;
-        (log_unit, ceiling) = (metric, rest / softmax.p()[label]);
-    } else {
-        // u = p − e_y is of size 1.
-        scaled = softmax.p().to_vec();
-        let complement = softmax.complement(label);
-        scaled[label] = -complement;
-        (log_unit, ceiling) = (0.0, complement / softmax.ratio_to_second(label));
-    }
-    for u in &mut scaled {
-        *u *= sign;
-    }
-    Gradient::new(scaled, log_unit + log_factor, metric, ceiling)
-}
-
-/// u_k = −p_k d_k, d_k = log p_k − Σ p log p, in units of s². From differences of logits, so that equal classes give 0.
-fn entropy(softmax: &Softmax) -> Gradient {
-    let (top, metric) = (softmax.argmax(), softmax.log_metric());
-    let surprise = softmax.centre(softmax.logits());
-    let mut scaled = vec![0.0; softmax.n_classes()];
-    let mut ceiling = 0.0;
-    for k in (0..scaled.len()).filter(|&k| k != top) {
-        scaled[k] = -softmax.ratio_to_second(k) * surprise[k];
-        ceiling -= scaled[k] * surprise[k];
-    }
-    scaled[top] = -scaled.iter().sum::<f64>();
-    ceiling += scaled[top].powi(2) * (metric - softmax.log_p()[top]).exp();
-    Gradient::new(scaled, metric, metric, ceiling)
-}
-
-/// u = p − t, of size 1 unless t is one class.
-fn soft(softmax: &Softmax, target: &[f64]) -> Gradient {
-    let (top, metric) = (softmax.argmax(), softmax.log_metric());
-    let mut scaled: Vec<f64> = softmax.p().iter().zip(target).map(|(p, t)| p - t).collect();
-    scaled[top] = 0.0;
-    scaled[top] = -scaled.iter().sum::<f64>();
-    let ceiling = scaled.iter().zip(target).enumerate().map(|(k, (u, t))| {
-        if *t == 0.0 {
-            u.powi(2) / softmax.p()[k].max(f64::MIN_POSITIVE) * metric.exp()
-        } else {
-            u.powi(2) / softmax.ratio_to_second(k)
-        }
-    });
-    let ceiling = ceiling.sum();
-    Gradient::new(scaled, 0.0, metric, ceiling)
-}
-
-fn check_label(softmax: &Softmax, label: usize) -> Result<(), GeometryError> {
-    let k = softmax.n_classes();
-    if label < k {
-        return Ok(());
-    }
-    Err(GeometryError::new(
-        GeometryErrorKind::Label,
-        format!("label {label} of {k} classes (numbered from 0)"),
-    ))
-}
-
-/// t/Σt.
-fn checked_target(softmax: &Softmax, target: &[f64]) -> Result<Vec<f64>, GeometryError> {
-    if target.len() != softmax.n_classes() {
-        return Err(GeometryError::shape(
-            "target of cross-entropy",
-            softmax.n_classes(),
-            target.len(),
-        ));
-    }
-    check_finite("target of cross-entropy: value", target)?;
-    let total: f64 = target.iter().sum();
-    if target.iter().any(|&t| t < 0.0) || (total - 1.0).abs() > 1e-6 {
-        return Err(GeometryError::new(
-            GeometryErrorKind::Objective,
-            "target of cross-entropy: expected probabilities of sum 1",
-        ));
-    }
-    Ok(target.iter().map(|t| t / total).collect())
 }
 
 /// The class of column `col` when `top` has none.

@@ -12,12 +12,12 @@
 //!    influence.
 //!
 //! These two are for a softmax. Other heads are an [`Output`], and an [`Analysis`] of one with a Gram and an
-//! [`Objective`] answers every question for all of them.
+//! [`Objective`] answers every question for all of them. A [`Lumping`] makes a small softmax out of a large one.
 //!
 //! Index letters: k, l, j classes (K of them), v contrasts (K − 1), i singular directions. Every matrix that
 //! crosses the boundary is row-major. Everything is f64, pure, sequential and deterministic.
 //!
-//! Deliberately absent: I/O, printing, threads, random numbers, global state, and any n × n matrix.
+//! Deliberately absent: I/O, printing, threads, random numbers without a seed, global state, and any n × n matrix.
 //!
 //! Sources: Shu & Zhu, *Sensitivity analysis of deep neural networks*, AAAI-19, arXiv 1901.07152 (the measure);
 //! Tanabe & Sagae 1992 (the square root of C). What those do not contain is marked *derived* where it stands.
@@ -51,6 +51,7 @@ mod error;
 mod factor;
 mod finite;
 mod gaussian;
+mod lumping;
 mod measures;
 mod objective;
 mod output;
@@ -69,6 +70,7 @@ pub use direction::direction;
 pub use error::{GeometryError, GeometryErrorKind};
 pub use finite::{FiniteInfluence, finite_influence};
 pub use gaussian::Gaussian;
+pub use lumping::{Classes, LossProbe, Lumping};
 pub use measures::{Measures, measure};
 pub use objective::Objective;
 pub use output::{Family, Output};

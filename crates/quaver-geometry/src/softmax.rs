@@ -1,6 +1,6 @@
 //! The output distribution, with the digits that influence measures need.
 
-use crate::error::{GeometryError, check_classes, check_finite};
+use crate::error::{GeometryError, GeometryErrorKind, check_classes, check_finite};
 
 /// p = softmax(z) of K logits, always through log-sum-exp.
 ///
@@ -110,6 +110,18 @@ impl Softmax {
         (0.5 * (self.logits[k] - self.logits[self.second])).exp()
     }
 
+    /// Fails unless `label` is one of the K classes.
+    pub(crate) fn check_label(&self, label: usize) -> Result<(), GeometryError> {
+        let k = self.n_classes();
+        if label < k {
+            return Ok(());
+        }
+        Err(GeometryError::new(
+            GeometryErrorKind::Label,
+            format!("label {label} of {k} classes (numbered from 0)"),
+        ))
+    }
+
     /// The logits as given.
     pub(crate) fn logits(&self) -> &[f64] {
         &self.logits
@@ -135,7 +147,6 @@ fn others(values: &[f64], skip: usize) -> impl Iterator<Item = f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::GeometryErrorKind;
 
     #[test]
     fn by_hand() {
