@@ -29,12 +29,12 @@ pub struct Measures {
     /// where that is beyond an f64, as for −log p_y above 709.
     pub fi_max: f64,
     /// FI/FI_max in [0, 1], the cos² of the angle between the objective's direction and the reachable ones (derived).
-    /// At 1 the block can move the output anywhere and `fi` is a function of the output alone. Defined, as the ratio of scaled
-    /// quantities, even where p_y = 1 to rounding and `fi` and `fi_max` underflow; 0 if S is zero
-    /// or the objective is stationary below full rank.
+    /// At 1 the block can move the output anywhere and `fi` is a function of the output alone. Defined, as the ratio of
+    /// scaled quantities, even where p_y = 1 to rounding and `fi` and `fi_max` underflow; 0 if S is zero or the objective
+    /// is stationary below full rank.
     pub saturation: f64,
-    /// FI_λ = ∇f (G + λI)⁻¹ ∇fᵀ, influence under a budget. → FI as λ → 0, → ‖∇f‖²/λ as λ → ∞. Units of `fi`, λ in nats/\[ω\]².
-    /// Uses the whole spectrum, no tolerance.
+    /// FI_λ = ∇f (G + λI)⁻¹ ∇fᵀ, influence under a budget. → FI as λ → 0, → ‖∇f‖²/λ as λ → ∞. Units of `fi`, λ in
+    /// nats/\[ω\]². Uses the whole spectrum, no tolerance.
     pub fi_lambda: f64,
     /// tr G = E_y ‖∇ log p_y‖², in nats/\[ω\]².
     pub fisher_trace: f64,
@@ -49,14 +49,14 @@ pub struct Measures {
     pub jacobian_norm: f64,
     /// ‖H J‖_F = √tr(H S H), in logits/\[ω\]; H = I − 11ᵀ/K for a softmax, and I where outputs move independently.
     pub logit_jacobian_norm: f64,
-    /// ‖H J‖₂ = √λ_max(H S H), in logits/\[ω\]: the most that a unit perturbation moves the outputs, to first order.
+    /// ‖H J‖₂ = √λ_max(H S H), in logits/\[ω\]: the most that a unit perturbation moves the outputs (of a softmax, against
+    /// their mean), to first order.
     pub logit_jacobian_spectral_norm: f64,
     /// The linearised margin: min over j ≠ y of (z_y − z_j)/‖J_y − J_j‖₂, in \[ω\]; the first step of DeepFool
     /// (Moosavi-Dezfooli et al. 2016), with y the label of the objective, the largest entry of a soft target, or the
     /// prediction; for a margin the pair (a, b) alone; for Bernoullis the nearest z_j = 0. +∞ for a Gaussian, which decides
-    /// nothing. Negative if the sample is not classified as y. A pair of classes whose logits
-    /// move together (to the rounding of S) can never meet: it counts as ±∞ by the sign of z_y − z_j, or as 0 if they
-    /// are tied.
+    /// nothing. Negative if the sample is not classified as y. A pair of classes whose logits move together (to the
+    /// rounding of S) can never meet: it counts as ±∞ by the sign of z_y − z_j, or as 0 if they are tied.
     pub margin_radius: f64,
     /// The K′ eigenvalues λ_i of BᵀSB, B Bᵀ = C, in descending order, in nats/\[ω\]². They are the non-zero eigenvalues
     /// of G, padded with zeros if there are fewer.
