@@ -3,7 +3,7 @@
 use std::ops::{Add, AddAssign};
 
 use crate::contrasts::Contrasts;
-use crate::error::{GeometryError, check_classes, check_finite};
+use crate::error::{GeometryError, GeometryErrorKind, check_classes, check_finite};
 
 /// H S H (K × K) with S = J Jᵀ, J = ∂z/∂ω (K × n) of one sample and one block, and H = I − 11ᵀ/K.
 ///
@@ -11,12 +11,17 @@ use crate::error::{GeometryError, check_classes, check_finite};
 /// and columns summing to zero. Grams of disjoint blocks add: S(α ∪ β) = S(α) + S(β), so a window is a sum of
 /// pixels and a network a sum of layers.
 ///
+/// Outputs that are not the logits of one softmax have no common mode to remove: [`from_outputs`](Self::from_outputs)
+/// keeps S as it is, and such a Gram does not add to a centred one.
+///
 /// A Gram is only as good as its own rounding: a difference of two large sums (a summed-area table, say) carries
 /// an error of about 10⁻¹⁶ times the larger sum, and directions of J whose singular value is below 10⁻⁸ of the
 /// largest are lost when S is formed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ClassGram {
     n_classes: usize,
+    /// Whether what all outputs share has been removed, and with it one eigenvalue.
+    centred: bool,
     values: Vec<f64>,
 }
 
@@ -29,6 +34,7 @@ impl ClassGram {
         check_classes(n_classes)?;
         Ok(Self {
             n_classes,
+            centred: true,
             values: vec![0.0; n_classes * n_classes],
         })
     }
@@ -64,7 +70,41 @@ impl ClassGram {
             }
         }
         check_finite("centred class Gram: value", &values)?;
-        Ok(Self { n_classes, values })
+        Ok(Self {
+            n_classes,
+            centred: true,
+            values,
+        })
+    }
+
+    /// From S = J Jᵀ over K ≥ 1 outputs that move independently (several labels, a regression), row-major K × K. Takes
+    /// the symmetric part and does not centre it.
+    ///
+    /// # Errors
+    /// `Shape` if there are no outputs or `gram` is not K × K, `NotFinite`.
+    pub fn from_outputs(n_outputs: usize, gram: &[f64]) -> Result<Self, GeometryError> {
+        let k = n_outputs;
+        if k == 0 || gram.len() != k * k {
+            return Err(GeometryError::shape(
+                "output Gram",
+                k.max(1).pow(2),
+                gram.len(),
+            ));
+        }
+        check_finite("output Gram: value", gram)?;
+        let values = (0..k * k)
+            .map(|at| 0.5 * gram[at] + 0.5 * gram[at % k * k + at / k])
+            .collect();
+        Ok(Self {
+            n_classes: k,
+            centred: false,
+            values,
+        })
+    }
+
+    /// Whether rows and columns sum to zero, as for the logits of one softmax.
+    pub fn is_centred(&self) -> bool {
+        self.centred
     }
 
     /// From the Gram of the swept contrasts, s = (E J)(E J)ᵀ, row-major (K − 1) × (K − 1): H S H = Eᵀ s E.
@@ -106,6 +146,7 @@ impl ClassGram {
         check_finite("class Gram: value", &values)?;
         Ok(Self {
             n_classes: k,
+            centred: true,
             values,
         })
     }
@@ -113,7 +154,7 @@ impl ClassGram {
     /// The Gram of a union of disjoint blocks.
     ///
     /// # Errors
-    /// `Shape` if there are no Grams or their classes differ in number.
+    /// `Shape` if there are no Grams, their classes differ in number, or some are centred and some are not.
     pub fn sum<'a>(grams: impl IntoIterator<Item = &'a Self>) -> Result<Self, GeometryError> {
         let mut grams = grams.into_iter();
         let Some(first) = grams.next() else {
@@ -121,6 +162,12 @@ impl ClassGram {
         };
         let mut total = first.clone();
         for gram in grams {
+            if gram.centred != total.centred {
+                return Err(GeometryError::new(
+                    GeometryErrorKind::Shape,
+                    "class Grams to add: some are centred and some are not",
+                ));
+            }
             if gram.n_classes != total.n_classes {
                 return Err(GeometryError::shape(
                     "class Gram to add",
@@ -146,6 +193,13 @@ impl ClassGram {
     #[must_use]
     pub fn rescaled(self, c: f64) -> Self {
         self.scaled(c * c)
+    }
+
+    /// ‖θ‖² S: the Gram of the same block in relative perturbations, ω = ‖θ‖ ω′, of a block whose values θ have the norm
+    /// `norm`. Every measure with a unit is then per relative change of the block, which is what makes layers comparable.
+    #[must_use]
+    pub fn relative(self, norm: f64) -> Self {
+        self.rescaled(norm)
     }
 
     /// Entry (k, l), in (logit per unit of ω)².
@@ -178,10 +232,11 @@ impl ClassGram {
 
 impl AddAssign<&ClassGram> for ClassGram {
     /// # Panics
-    /// If the numbers of classes differ; [`ClassGram::sum`] returns an error instead.
+    /// If the numbers of classes differ, or one is centred and one is not; [`ClassGram::sum`] returns an error instead.
     fn add_assign(&mut self, other: &ClassGram) {
         assert_eq!(
-            self.n_classes, other.n_classes,
+            (self.n_classes, self.centred),
+            (other.n_classes, other.centred),
             "Grams over different classes"
         );
         for (value, more) in self.values.iter_mut().zip(&other.values) {
@@ -214,70 +269,4 @@ impl Add for ClassGram {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::GeometryErrorKind;
-
-    #[test]
-    fn centring_by_hand() {
-        // J = (3, 1): the logits differ by 2 per unit, ±1 around their mean.
-        let gram = ClassGram::from_full(2, &[9., 3., 3., 1.]).unwrap();
-        assert_eq!(gram.values(), &[1., -1., -1., 1.]);
-        assert_eq!(gram.trace(), 2.0);
-        assert_eq!(gram.get(0, 1), -1.0);
-        assert_eq!(gram.scaled(4.0).values(), &[4., -4., -4., 4.]);
-    }
-
-    #[test]
-    fn contrasts_give_the_centred_gram() {
-        // J = (3, 1, 2): E J = (√2, 0), H J = (1, −1, 0).
-        let contrasts = Contrasts::helmert(3).unwrap();
-        let gram = ClassGram::from_contrasts(&contrasts, &[2., 0., 0., 0.]).unwrap();
-        let expected = [1., -1., 0., -1., 1., 0., 0., 0., 0.];
-        for (found, expected) in gram.values().iter().zip(expected) {
-            assert!((found - expected).abs() < 1e-15);
-        }
-    }
-
-    #[test]
-    fn grams_add() {
-        let one = ClassGram::from_full(2, &[9., 3., 3., 1.]).unwrap();
-        let two = one.clone() + &one;
-        assert_eq!(two, one.clone() + one.clone());
-        assert_eq!(two, ClassGram::sum([&one, &one]).unwrap());
-        assert_eq!(two.values(), &[2., -2., -2., 2.]);
-        let mut three = ClassGram::zeros(2).unwrap();
-        three += two;
-        three += &one;
-        assert_eq!(three.trace(), 6.0);
-    }
-
-    #[test]
-    fn what_is_not_a_gram() {
-        let kind = |result: Result<ClassGram, GeometryError>| result.unwrap_err().kind();
-        let (two, three) = (ClassGram::zeros(2).unwrap(), ClassGram::zeros(3).unwrap());
-        let contrasts = Contrasts::helmert(3).unwrap();
-        assert_eq!(kind(ClassGram::zeros(1)), GeometryErrorKind::OneClass);
-        assert_eq!(
-            kind(ClassGram::from_full(1, &[1.])),
-            GeometryErrorKind::OneClass
-        );
-        assert_eq!(
-            kind(ClassGram::from_full(2, &[1.; 3])),
-            GeometryErrorKind::Shape
-        );
-        assert_eq!(
-            kind(ClassGram::from_full(2, &[f64::NAN; 4])),
-            GeometryErrorKind::NotFinite
-        );
-        assert_eq!(
-            kind(ClassGram::from_contrasts(&contrasts, &[1.; 9])),
-            GeometryErrorKind::Shape
-        );
-        assert_eq!(kind(ClassGram::sum([])), GeometryErrorKind::Shape);
-        assert_eq!(
-            kind(ClassGram::sum([&two, &three])),
-            GeometryErrorKind::Shape
-        );
-    }
-}
+mod tests;

@@ -12,6 +12,8 @@ pub enum GeometryErrorKind {
     Shape,
     /// A label past the last class.
     Label,
+    /// An objective that the output distribution does not have, or that is not a function of it.
+    Objective,
     /// A value is NaN or infinite, or a result is too large for an f64.
     NotFinite,
     /// A setting outside its range.

@@ -7,7 +7,7 @@ use crate::eigen::eigen;
 use crate::error::{GeometryError, check_finite};
 use crate::softmax::Softmax;
 
-/// R (r × K) and γ with S = γ Rᵀ R, r the numerical rank of S, at most K − 1.
+/// R (r × K) and γ with S = γ Rᵀ R, r the numerical rank of S, at most K − 1 if it is centred.
 ///
 /// Every measure is then a singular value problem of R times something graded by √p. Working with R and not with S
 /// keeps twice the digits of the small directions: their singular values come with an error of 10⁻¹⁶ of the largest,
@@ -36,8 +36,9 @@ impl Factor {
         let eigen = eigen(&Mat::from_fn(k, k, |row, col| gram.get(row, col) / scale))?;
         let largest = eigen.values[k - 1];
         let floor = k as f64 * f64::EPSILON * largest;
-        // The smallest of the K belongs to the vector of ones, which centring has removed.
-        let kept: Vec<usize> = (1..k)
+        // The smallest of a centred Gram belongs to the vector of ones, which centring has removed.
+        let first = usize::from(gram.is_centred());
+        let kept: Vec<usize> = (first..k)
             .rev()
             .filter(|&i| eigen.values[i] > floor && eigen.values[i] > 0.0)
             .collect();
@@ -60,6 +61,15 @@ impl Factor {
             }
         }
         result
+    }
+
+    /// The largest singular value of R.
+    pub(crate) fn spectral_norm(&self) -> f64 {
+        // Its rows are orthogonal, the longest first.
+        if self.root.nrows() == 0 {
+            return 0.0;
+        }
+        self.root.row(0).iter().map(|r| r * r).sum::<f64>().sqrt()
     }
 
     /// R C (r × K), C = diag(p) − p pᵀ: column k is p_k R (e_k − p).

@@ -1,4 +1,4 @@
-//! Influence measures of a softmax classifier, as functions of its logits and one class Gram.
+//! Influence measures of a network's output distribution, as functions of its outputs and one class Gram.
 //!
 //! A network gives K logits z; a block of n coordinates (pixels, weights, activations, or several together)
 //! is perturbed by ω ∈ ℝⁿ. All that is ever needed from the network is J = ∂z/∂ω (K × n) through the
@@ -11,10 +11,13 @@
 //! 3. [`measure`] turns (z, S, objective) into [`Measures`], and [`direction`] into the perturbation of greatest
 //!    influence.
 //!
+//! These two are for a softmax. Other heads are an [`Output`], and an [`Analysis`] of one with a Gram and an
+//! [`Objective`] answers every question for all of them. A [`Lumping`] makes a small softmax out of a large one.
+//!
 //! Index letters: k, l, j classes (K of them), v contrasts (K − 1), i singular directions. Every matrix that
 //! crosses the boundary is row-major. Everything is f64, pure, sequential and deterministic.
 //!
-//! Deliberately absent: I/O, printing, threads, random numbers, global state, and any n × n matrix.
+//! Deliberately absent: I/O, printing, threads, random numbers without a seed, global state, and any n × n matrix.
 //!
 //! Sources: Shu & Zhu, *Sensitivity analysis of deep neural networks*, AAAI-19, arXiv 1901.07152 (the measure);
 //! Tanabe & Sagae 1992 (the square root of C). What those do not contain is marked *derived* where it stands.
@@ -33,25 +36,43 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod analysis;
+mod bernoullis;
+mod categorical;
+mod choice;
 mod class_gram;
 mod compat;
 mod contrasts;
+mod curvature;
 mod direction;
+mod distribution;
 mod eigen;
 mod error;
 mod factor;
+mod finite;
+mod gaussian;
+mod lumping;
 mod measures;
 mod objective;
+mod output;
 mod settings;
 mod softmax;
 mod spectral;
 
+pub use analysis::Analysis;
+pub use bernoullis::Bernoullis;
+pub use choice::{ObjectiveChoice, Truth};
 pub use class_gram::ClassGram;
 pub use compat::Compat;
 pub use contrasts::Contrasts;
+pub use curvature::{SecondOrder, Validity};
 pub use direction::direction;
 pub use error::{GeometryError, GeometryErrorKind};
+pub use finite::{FiniteInfluence, finite_influence};
+pub use gaussian::Gaussian;
+pub use lumping::{Classes, LossProbe, Lumping};
 pub use measures::{Measures, measure};
 pub use objective::Objective;
+pub use output::{Family, Output};
 pub use settings::Settings;
 pub use softmax::Softmax;

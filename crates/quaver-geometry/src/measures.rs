@@ -1,142 +1,123 @@
-//! From one sample's logits and class Gram to its measures.
+//! From one sample's output distribution and class Gram to its measures.
 
+use crate::analysis::Analysis;
 use crate::class_gram::ClassGram;
 use crate::compat::{Compat, compat};
+use crate::distribution::Gradient;
 use crate::eigen::frobenius;
 use crate::error::{GeometryError, GeometryErrorKind};
-use crate::factor::Factor;
-use crate::objective::{Gradient, Objective};
+use crate::objective::Objective;
+use crate::output::Output;
 use crate::settings::Settings;
 use crate::softmax::Softmax;
-use crate::spectral::Spectral;
 
 /// The measures of one sample and one block. None is ever NaN, and only `margin_radius` is infinite for logits that
 /// differ by less than 700.
 ///
-/// Notation: p = softmax(z), C = diag(p) − p pᵀ, J = ∂z/∂ω, G = Jᵀ C J, ∇f = ∂f/∂ω. Units are given for ω in units of
-/// its own, \[ω\]; measures without \[ω\] do not change under any invertible reparametrisation of the block.
+/// Notation: C the Fisher information of the output distribution in its K outputs z, K′ its rank (diag(p) − p pᵀ and
+/// K − 1 for a softmax), J = ∂z/∂ω, G = Jᵀ C J, f the objective, ∇f = ∂f/∂ω. Units are given for ω in units of its own,
+/// \[ω\], and \[f\] of the objective (nats, or none for a probability); measures without \[ω\] do not change under any
+/// invertible reparametrisation of the block.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Measures {
     /// FI = ∇f G⁺ ∇fᵀ, the first-order influence measure (Shu & Zhu, Theorems 1–2), G⁺ over the eigenvalues above
-    /// rtol · λ_max. 0 ≤ `fi` ≤ `fi_max`, and `fi` = `fi_max` exactly when `rank` = K − 1. Dimensionless.
+    /// rtol · λ_max. 0 ≤ `fi` ≤ `fi_max`, and `fi` = `fi_max` when `rank` = K′. In \[f\]² per nat.
     pub fi: f64,
-    /// How many eigenvalues of G exceed rtol · λ_max; at most K − 1.
+    /// How many eigenvalues of G exceed rtol · λ_max; at most K′.
     pub rank: usize,
-    /// The ceiling of FI, whatever the block: (1 − p_y)/p_y for −log p_y (derived). +∞ if −log p_y exceeds 709.
+    /// The ceiling of FI, whatever the block (derived): see [`Objective`](crate::Objective), (1 − p_y)/p_y for −log p_y. +∞
+    /// where that is beyond an f64, as for −log p_y above 709.
     pub fi_max: f64,
     /// FI/FI_max in [0, 1], the cos² of the angle between the objective's direction and the reachable ones (derived).
-    /// At 1 the block can move the output anywhere and `fi` is a function of p_y alone. Defined, as the ratio of scaled
-    /// quantities, even where p_y = 1 to rounding and `fi` and `fi_max` underflow; 0 if S is zero.
+    /// At 1 the block can move the output anywhere and `fi` is a function of the output alone. Defined, as the ratio of
+    /// scaled quantities, even where p_y = 1 to rounding and `fi` and `fi_max` underflow; 0 if S is zero or the objective
+    /// is stationary below full rank.
     pub saturation: f64,
-    /// FI_λ = ∇f (G + λI)⁻¹ ∇fᵀ, influence under a budget. → FI as λ → 0, → ‖∇f‖²/λ as λ → ∞. Dimensionless, λ in \[ω\]⁻².
-    /// Uses the whole spectrum, no tolerance.
+    /// FI_λ = ∇f (G + λI)⁻¹ ∇fᵀ, influence under a budget. → FI as λ → 0, → ‖∇f‖²/λ as λ → ∞. Units of `fi`, λ in
+    /// nats/\[ω\]². Uses the whole spectrum, no tolerance.
     pub fi_lambda: f64,
     /// tr G = E_y ‖∇ log p_y‖², in nats/\[ω\]².
     pub fisher_trace: f64,
     /// λ_max(G): KL ≈ ½ λ_max ‖ω‖² in the worst direction, in nats/\[ω\]².
     pub fisher_lambda_max: f64,
-    /// (Σλ)²/Σλ² over the spectrum of G, between 1 and K − 1; 0 if S is zero.
+    /// (Σλ)²/Σλ² over the spectrum of G, between 1 and K′; 0 if S is zero.
     pub effective_rank: f64,
-    /// ‖∇f‖₂ = √(uᵀ S u), u = ∂f/∂z, in nats/\[ω\].
+    /// ‖∇f‖₂ = √(uᵀ S u), u = ∂f/∂z, in \[f\]/\[ω\].
     pub grad_norm: f64,
-    /// ‖∂p/∂ω‖_F = √tr(C S C), in 1/\[ω\] (Novak et al. 2018, arXiv 1802.08760).
+    /// ‖∂m/∂ω‖_F, m the mean of the outcome: p of a softmax or of Bernoullis, √tr(C S C) in 1/\[ω\] (Novak et al. 2018,
+    /// arXiv 1802.08760); μ of a Gaussian.
     pub jacobian_norm: f64,
-    /// ‖H J‖_F = √tr(H S H), H = I − 11ᵀ/K, in logits/\[ω\].
+    /// ‖H J‖_F = √tr(H S H), in logits/\[ω\]; H = I − 11ᵀ/K for a softmax, and I where outputs move independently.
     pub logit_jacobian_norm: f64,
+    /// ‖H J‖₂ = √λ_max(H S H), in logits/\[ω\]: the most that a unit perturbation moves the outputs (of a softmax, against
+    /// their mean), to first order.
+    pub logit_jacobian_spectral_norm: f64,
     /// The linearised margin: min over j ≠ y of (z_y − z_j)/‖J_y − J_j‖₂, in \[ω\]; the first step of DeepFool
-    /// (Moosavi-Dezfooli et al. 2016). Negative if the sample is not classified as y. A pair of classes whose logits
-    /// move together (to the rounding of S) can never meet: it counts as ±∞ by the sign of z_y − z_j, or as 0 if they
-    /// are tied.
+    /// (Moosavi-Dezfooli et al. 2016), with y the label of the objective, the largest entry of a soft target, or the
+    /// prediction; for a margin the pair (a, b) alone; for Bernoullis the nearest z_j = 0. +∞ for a Gaussian, which decides
+    /// nothing. Negative if the sample is not classified as y. A pair of classes whose logits move together (to the
+    /// rounding of S) can never meet: it counts as ±∞ by the sign of z_y − z_j, or as 0 if they are tied.
     pub margin_radius: f64,
-    /// The K − 1 eigenvalues λ_i of QᵀSQ, Q = diag(√p) − p√pᵀ, in descending order, in nats/\[ω\]². They are the non-zero
-    /// eigenvalues of G, padded with zeros if there are fewer; the K-th, of eigenvector √p, is zero always and left out.
+    /// The K′ eigenvalues λ_i of BᵀSB, B Bᵀ = C, in descending order, in nats/\[ω\]². They are the non-zero eigenvalues
+    /// of G, padded with zeros if there are fewer.
     pub spectrum: Vec<f64>,
     /// FI in the published program's arithmetic, if [`Settings::compat`] asks for it.
     pub compat: Option<Compat>,
 }
 
-/// Measures of a sample with the given logits (K values) and class Gram.
+/// Measures of a softmax with the given logits (K values) and class Gram: [`Analysis::measures`].
 ///
 /// # Errors
-/// `OneClass` if K < 2, `Shape` if the Gram has other classes than the logits, `Label`, `NotFinite` if an input is NaN or
-/// infinite, `NoConvergence` if an eigenvalue iteration fails.
+/// `OneClass` if K < 2, and as for [`Analysis::new`] and [`Analysis::measures`].
 pub fn measure(
     logits: &[f64],
     gram: &ClassGram,
     objective: Objective,
     settings: &Settings,
 ) -> Result<Measures, GeometryError> {
-    let problem = Problem::new(logits, gram, objective)?;
-    let (softmax, factor) = (&problem.softmax, &problem.factor);
-    let rank = problem.spectral.rank(settings.rtol());
-    let (fi, saturation) = problem.influence(rank);
-    let compat = settings
-        .compat()
-        .map(|epsilon| compat(softmax, factor, objective.label(), epsilon))
-        .transpose()?;
-    let spectrum = problem.spectrum();
-    Ok(Measures {
-        fi,
-        rank,
-        fi_max: problem.gradient.fi_max,
-        saturation,
-        fi_lambda: problem.budgeted(settings.lambda()),
-        fisher_trace: spectrum.iter().sum(),
-        fisher_lambda_max: spectrum[0],
-        effective_rank: problem.effective_rank(),
-        grad_norm: problem.grad_norm(),
-        jacobian_norm: factor.root_scale * frobenius(&factor.times_covariance(softmax)),
-        logit_jacobian_norm: factor.root_scale * frobenius(&factor.root),
-        margin_radius: margin_radius(softmax.logits(), gram, objective.label()),
-        spectrum,
-        compat,
-    })
+    let output = Output::Softmax(Softmax::new(logits)?);
+    Analysis::new(&output, gram, objective, settings)?.measures()
 }
 
-/// One sample, one block, one objective, decomposed.
-pub(crate) struct Problem {
-    pub(crate) softmax: Softmax,
-    pub(crate) factor: Factor,
-    pub(crate) spectral: Spectral,
-    pub(crate) gradient: Gradient,
-    /// h: the gradient along the singular directions.
-    pub(crate) along: Vec<f64>,
-}
-
-impl Problem {
-    pub(crate) fn new(
-        logits: &[f64],
-        gram: &ClassGram,
-        objective: Objective,
-    ) -> Result<Self, GeometryError> {
-        let softmax = Softmax::new(logits)?;
-        if gram.n_classes() != softmax.n_classes() {
-            return Err(GeometryError::new(
-                GeometryErrorKind::Shape,
-                format!(
-                    "{} logits and a Gram of {} classes",
-                    softmax.n_classes(),
-                    gram.n_classes()
-                ),
-            ));
-        }
-        let gradient = objective.gradient(&softmax)?;
-        let factor = Factor::new(gram)?;
-        let spectral = Spectral::new(&softmax, &factor)?;
-        let along = spectral.along_directions(&factor, &gradient);
-        Ok(Self {
-            softmax,
-            factor,
-            spectral,
-            gradient,
-            along,
+impl Analysis<'_> {
+    /// All measures.
+    ///
+    /// # Errors
+    /// `Objective` if [`Settings::compat`] is asked for and the objective is not −log p_y of a softmax, the only one
+    /// that the published program has; `NoConvergence` if an eigenvalue iteration fails.
+    pub fn measures(&self) -> Result<Measures, GeometryError> {
+        let factor = &self.factor;
+        let rank = self.rank();
+        let (fi, saturation) = self.influence(rank);
+        let compat = match self.settings.compat() {
+            Some(epsilon) => Some(self.compat(epsilon)?),
+            None => None,
+        };
+        let spectrum = self.spectrum();
+        let mean_jacobian = self.distribution.mean_jacobian(factor);
+        Ok(Measures {
+            fi,
+            rank,
+            fi_max: self.gradient.fi_max,
+            saturation,
+            fi_lambda: self.budgeted(self.settings.lambda()),
+            fisher_trace: spectrum.iter().sum(),
+            fisher_lambda_max: spectrum[0],
+            effective_rank: self.effective_rank(),
+            grad_norm: self.grad_norm(),
+            jacobian_norm: factor.root_scale * frobenius(&mean_jacobian),
+            logit_jacobian_norm: factor.root_scale * frobenius(&factor.root),
+            logit_jacobian_spectral_norm: factor.root_scale * factor.spectral_norm(),
+            margin_radius: self.distribution.margin_radius(&self.gram, self.objective),
+            spectrum,
+            compat,
         })
     }
 
     /// (FI, FI/FI_max) over the first `rank` directions: Σ (h_i/σ_i)².
     ///
-    /// At full rank the sum is FI_max identically, because the projector is then I − √p√pᵀ, so FI_max is returned and
-    /// not a sum that agrees with it to rounding. Below full rank rounding may still carry the sum over the ceiling,
+    /// At full rank the sum is FI_max identically, because every direction of the output is reached, so FI_max is returned
+    /// and not a sum that agrees with it to rounding. Below full rank rounding may still carry the sum over the ceiling,
     /// where it is cut.
     fn influence(&self, rank: usize) -> (f64, f64) {
         let Gradient {
@@ -145,7 +126,7 @@ impl Problem {
             fi_unit,
             ..
         } = self.gradient;
-        if rank == self.softmax.n_classes() - 1 {
+        if rank == self.distribution.n_free() {
             return (fi_max, 1.0);
         }
         let directions = self.along.iter().zip(self.spectral.sigmas());
@@ -155,6 +136,21 @@ impl Problem {
         }
         let saturation = if sum < ceiling { sum / ceiling } else { 1.0 };
         ((sum * fi_unit).min(fi_max), saturation)
+    }
+
+    fn compat(&self, epsilon: f64) -> Result<Compat, GeometryError> {
+        match (self.output, self.objective) {
+            (Output::Softmax(softmax), Objective::NegLogLik { label }) => {
+                compat(softmax, &self.factor, label, epsilon)
+            }
+            _ => Err(GeometryError::new(
+                GeometryErrorKind::Objective,
+                format!(
+                    "objective {}: the published program's arithmetic (compat) has nll of a softmax only",
+                    self.objective.name()
+                ),
+            )),
+        }
     }
 
     /// ∇f (G + λI)⁻¹ ∇fᵀ = Σ t²γ h_i²/(γ s² σ_i² + λ).
@@ -178,7 +174,7 @@ impl Problem {
             .iter()
             .map(|sigma| (scale * sigma).powi(2))
             .collect();
-        spectrum.resize(self.softmax.n_classes() - 1, 0.0);
+        spectrum.resize(self.distribution.n_free(), 0.0);
         spectrum
     }
 
@@ -200,23 +196,4 @@ impl Problem {
         let norm = pulled.iter().map(|g| g * g).sum::<f64>().sqrt();
         self.gradient.unit * self.factor.root_scale * norm
     }
-}
-
-fn margin_radius(logits: &[f64], gram: &ClassGram, label: usize) -> f64 {
-    let k = logits.len();
-    (0..k)
-        .filter(|&j| j != label)
-        .map(|j| {
-            let gap = logits[label] - logits[j];
-            let (yy, jj, yj) = (gram.get(label, label), gram.get(j, j), gram.get(label, j));
-            let squared = (yy - yj) + (jj - yj);
-            if gap == 0.0 {
-                0.0
-            } else if squared <= k as f64 * f64::EPSILON * yy.max(jj) {
-                gap.signum() * f64::INFINITY
-            } else {
-                gap / squared.sqrt()
-            }
-        })
-        .fold(f64::INFINITY, f64::min)
 }

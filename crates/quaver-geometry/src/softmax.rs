@@ -1,6 +1,6 @@
 //! The output distribution, with the digits that influence measures need.
 
-use crate::error::{GeometryError, check_classes, check_finite};
+use crate::error::{GeometryError, GeometryErrorKind, check_classes, check_finite};
 
 /// p = softmax(z) of K logits, always through log-sum-exp.
 ///
@@ -80,6 +80,20 @@ impl Softmax {
         }
     }
 
+    /// log(1 − p_k), finite even where 1 − p_k underflows.
+    pub(crate) fn log_complement(&self, k: usize) -> f64 {
+        if k != self.top {
+            return (-self.p[k]).ln_1p();
+        }
+        let rest = others(&self.logits, k).map(|z| (z - self.logits[self.second]).exp());
+        self.second_log_p() + rest.sum::<f64>().ln()
+    }
+
+    /// The most probable class but `k`.
+    pub fn runner_up(&self, k: usize) -> usize {
+        if k == self.top { self.second } else { self.top }
+    }
+
     /// log p of the most probable class but [`argmax`](Self::argmax).
     pub(crate) fn second_log_p(&self) -> f64 {
         self.log_p[self.second]
@@ -94,6 +108,18 @@ impl Softmax {
     /// √(p_k / p_second).
     pub(crate) fn root_ratio_to_second(&self, k: usize) -> f64 {
         (0.5 * (self.logits[k] - self.logits[self.second])).exp()
+    }
+
+    /// Fails unless `label` is one of the K classes.
+    pub(crate) fn check_label(&self, label: usize) -> Result<(), GeometryError> {
+        let k = self.n_classes();
+        if label < k {
+            return Ok(());
+        }
+        Err(GeometryError::new(
+            GeometryErrorKind::Label,
+            format!("label {label} of {k} classes (numbered from 0)"),
+        ))
     }
 
     /// The logits as given.
@@ -121,7 +147,6 @@ fn others(values: &[f64], skip: usize) -> impl Iterator<Item = f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::GeometryErrorKind;
 
     #[test]
     fn by_hand() {

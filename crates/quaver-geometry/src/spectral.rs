@@ -1,54 +1,32 @@
 //! The metric in the coordinates of its own directions.
 
-use faer::Mat;
-
+use crate::distribution::{Distribution, Gradient};
 use crate::eigen::{Svd, thin_svd};
 use crate::error::GeometryError;
 use crate::factor::Factor;
-use crate::objective::Gradient;
-use crate::softmax::Softmax;
 
-/// The singular value decomposition of F = R B / s, r × (K − 1): everything there is to know about G = Jᵀ C J.
+/// The singular value decomposition of F = R B / s, r × K′: everything there is to know about G = Jᵀ C J.
 ///
-/// C = B Bᵀ with B = diag(√p) U (K × (K − 1)) and U an orthonormal basis of the complement of √p (derived from Tanabe &
-/// Sagae's square root diag(√p) − p√pᵀ, whose null vector √p is removed here exactly instead of being left to the
-/// eigensolver). U comes from the Householder reflection that takes √p to −e_m, m the largest class; in B its terms
-/// combine, so no entry suffers cancellation, however near p_m is to 1:
-///
-/// B_jk = √p_k (δ_jk − p_j/(1 + √p_m)) for j ≠ m, B_mk = −√p_m √p_k, with k ≠ m.
-///
-/// With s² the second largest probability, the non-zero eigenvalues of G are γ s² σ_i², σ_i the singular values of F.
+/// C = B Bᵀ (K × K) is the Fisher information of the output distribution and K′ its rank; s² is the size of C. The
+/// non-zero eigenvalues of G are γ s² σ_i², σ_i the singular values of F.
 pub(crate) struct Spectral {
     svd: Svd,
     /// √γ s, in nats^½ per unit of ω.
     root_scale: f64,
-    /// Largest class.
-    top: usize,
 }
 
 impl Spectral {
-    pub(crate) fn new(softmax: &Softmax, factor: &Factor) -> Result<Self, GeometryError> {
-        let (p, top) = (softmax.p(), softmax.argmax());
-        let root_top = p[top].sqrt();
-        // R B / s, column k: √(p_k/s²) (R_k − Σ_{j≠m} R_j p_j/(1 + √p_m) − √p_m R_m).
-        let mut weights: Vec<f64> = p.iter().map(|p_j| p_j / (1.0 + root_top)).collect();
-        weights[top] = root_top;
-        let origin = factor.apply(&weights);
-        let grade: Vec<f64> = (0..p.len())
-            .map(|k| softmax.root_ratio_to_second(k))
-            .collect();
-        let matrix = Mat::from_fn(factor.root.nrows(), p.len() - 1, |row, col| {
-            let k = skip(top, col);
-            grade[k] * (factor.root[(row, k)] - origin[row])
-        });
+    pub(crate) fn new(
+        distribution: &dyn Distribution,
+        factor: &Factor,
+    ) -> Result<Self, GeometryError> {
         Ok(Self {
-            svd: thin_svd(&matrix)?,
-            root_scale: factor.root_scale * (0.5 * softmax.second_log_p()).exp(),
-            top,
+            svd: thin_svd(&distribution.root_times(factor))?,
+            root_scale: factor.root_scale * (0.5 * distribution.log_metric()).exp(),
         })
     }
 
-    /// σ_i, descending; min(r, K − 1) of them.
+    /// σ_i, descending; min(r, K′) of them.
     pub(crate) fn sigmas(&self) -> &[f64] {
         &self.svd.values
     }
@@ -84,34 +62,24 @@ impl Spectral {
             .collect()
     }
 
-    /// (B/s) Σ_i v_i x_i (K values, sum zero) of one x per direction.
-    pub(crate) fn back_to_classes(&self, softmax: &Softmax, x: &[f64]) -> Vec<f64> {
-        let p = softmax.p();
-        let root_top = p[self.top].sqrt();
-        let mut classes = vec![0.0; p.len()];
-        for (col, row) in self.svd.v.row_iter().enumerate() {
-            let k = skip(self.top, col);
-            let sum: f64 = row.iter().zip(x).map(|(v, x)| v * x).sum();
-            classes[k] = softmax.root_ratio_to_second(k) * sum;
-        }
-        let total: f64 = classes.iter().sum();
-        for (class, p_j) in classes.iter_mut().zip(p) {
-            *class -= p_j / (1.0 + root_top) * total;
-        }
-        classes[self.top] = -root_top * total;
-        classes
+    /// Σ_i v_i x_i (K′ values) of one x per direction.
+    pub(crate) fn combine(&self, x: &[f64]) -> Vec<f64> {
+        let rows = self.svd.v.row_iter();
+        rows.map(|row| row.iter().zip(x).map(|(v, x)| v * x).sum())
+            .collect()
     }
-}
 
-/// The class of column `col` when `top` has none.
-fn skip(top: usize, col: usize) -> usize {
-    if col < top { col } else { col + 1 }
+    /// û_i (r values).
+    pub(crate) fn direction(&self, i: usize) -> Vec<f64> {
+        self.svd.u.col(i).iter().copied().collect()
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::class_gram::ClassGram;
+    use crate::softmax::Softmax;
 
     /// S = I: G has the spectrum of C, and for two classes C = p₀p₁ [[1, −1], [−1, 1]] has 2 p₀p₁.
     #[test]

@@ -24,7 +24,7 @@ impl Sample {
         gram(&self.j, self.k(), self.n)
     }
 
-    fn objective(&self) -> Objective {
+    fn objective(&self) -> Objective<'static> {
         Objective::NegLogLik { label: self.label }
     }
 

@@ -2,6 +2,8 @@
 #![allow(dead_code, reason = "not every test uses every helper")]
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test's helper")]
 
+pub mod cases;
+
 use std::fs::File;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
