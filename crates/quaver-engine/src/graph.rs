@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::op::Operator;
-use crate::tensor::Tensor;
+use crate::tensor::{Element, Tensor};
 
 /// A value of a [`Graph`](crate::Graph): an input, a constant, or what a node computes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -20,6 +20,7 @@ impl ValueId {
 pub(crate) struct Value {
     pub name: String,
     pub shape: Vec<usize>,
+    pub element: Element,
     /// The tensor, if the value does not depend on the sample.
     pub constant: Option<Tensor>,
     /// The initializer a constant comes from, through nothing but rearrangements.
@@ -74,6 +75,11 @@ impl Graph {
     /// The number of elements of a value for one sample.
     pub fn n_elements(&self, value: ValueId) -> usize {
         self.shape(value).iter().product()
+    }
+
+    /// Whether a value holds real numbers, which can be differentiated by; token ids and masks cannot.
+    pub fn is_real(&self, value: ValueId) -> bool {
+        self.values[value.index()].element == Element::Float
     }
 
     /// The value of that name, if there is one.

@@ -23,6 +23,9 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod compose;
+#[doc(hidden)]
+pub mod conformance;
 mod error;
 mod graph;
 mod head;

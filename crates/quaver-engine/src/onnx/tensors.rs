@@ -143,7 +143,10 @@ fn from_fields(proto: &TensorProto) -> Data {
         t::FLOAT16 => Data::F32(half_bits().map(|b| f16::from_bits(b).to_f32()).collect()),
         t::BFLOAT16 => Data::F32(half_bits().map(|b| bf16::from_bits(b).to_f32()).collect()),
         t::BOOL => Data::Bool(proto.int32_data.iter().map(|&x| x != 0).collect()),
-        t::INT64 | t::UINT64 | t::UINT32 => Data::Int(proto.int64_data.clone()),
+        t::INT64 => Data::Int(proto.int64_data.clone()),
+        t::UINT64 | t::UINT32 => {
+            Data::Int(proto.uint64_data.iter().map(|&x| x.cast_signed()).collect())
+        }
         _ => Data::Int(proto.int32_data.iter().map(|&x| i64::from(x)).collect()),
     }
 }

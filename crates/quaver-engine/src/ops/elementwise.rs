@@ -13,6 +13,9 @@ pub(super) trait Curve: Clone + Debug + Send + Sync + 'static {
     /// Whether the slope is always 0 or 1, so that a bit per element keeps it.
     const SLOPE_IS_BIT: bool = false;
 
+    /// Whether the slope is 0 everywhere, so that nothing flows back.
+    const IS_FLAT: bool = false;
+
     /// f(x).
     fn value<T: Scalar>(&self, x: T) -> T;
 
@@ -23,7 +26,11 @@ pub(super) trait Curve: Clone + Debug + Send + Sync + 'static {
 #[derive(Debug, Clone)]
 struct Elementwise<C>(C);
 
-impl<C: Curve> Operator for Elementwise<C> {}
+impl<C: Curve> Operator for Elementwise<C> {
+    fn carries(&self, _: usize) -> bool {
+        !C::IS_FLAT
+    }
+}
 
 impl<T: Scalar, C: Curve> Lower<T> for Elementwise<C> {
     fn lower(&self) -> Box<dyn Step<T>> {
