@@ -30,13 +30,18 @@ pub(crate) struct Body {
 impl Body {
     /// An empty body for `node`.
     pub(crate) fn new(node: &NodeContext<'_>) -> Self {
+        Self::of(node.proto)
+    }
+
+    /// The same, of a node whose inputs are no tensors.
+    pub(crate) fn of(proto: &NodeProto) -> Self {
         Self {
             nodes: Vec::new(),
             constants: Vec::new(),
             outputs: Vec::new(),
             is_branch: false,
             // No file can hold a name with this prefix twice: outputs are named once each.
-            prefix: format!("\0{}", node.proto.output.join("\0")),
+            prefix: format!("\0{}", proto.output.join("\0")),
         }
     }
 

@@ -6,6 +6,7 @@ mod elements;
 mod functions;
 mod inputs;
 mod live;
+mod sequences;
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -111,6 +112,7 @@ pub(crate) fn import_as(
             outputs: Vec::new(),
         },
         names: HashMap::new(),
+        sequences: HashMap::new(),
         producers: HashMap::new(),
     };
     let used = live::used_names(&live, &wanted);
@@ -172,6 +174,8 @@ fn is_default(domain: &str) -> bool {
 struct Importer {
     graph: Graph,
     names: HashMap<String, ValueId>,
+    /// The names that sequences of tensors consist of.
+    sequences: HashMap<String, Vec<String>>,
     /// The operators of the nodes that compute values.
     producers: HashMap<ValueId, String>,
 }
@@ -221,6 +225,9 @@ impl Importer {
     }
 
     fn node(&mut self, proto: &NodeProto, opsets: Opsets, depth: usize) -> Result<(), EngineError> {
+        if is_default(&proto.domain) && sequences::concerns(&proto.op_type) {
+            return self.sequence(proto, opsets, depth);
+        }
         let inputs: Vec<Option<Input>> = proto
             .input
             .iter()
@@ -475,3 +482,6 @@ fn not_finite(found: Option<(usize, f64)>) -> Result<(), EngineError> {
         )),
     }
 }
+
+#[cfg(test)]
+mod tests;

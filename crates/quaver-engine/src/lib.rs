@@ -32,6 +32,8 @@ mod head;
 mod import;
 mod onnx;
 mod op;
+#[cfg(test)]
+mod operators_page;
 mod ops;
 mod passes;
 mod program;

@@ -36,6 +36,7 @@ mod reshape;
 mod resize;
 mod scatter;
 mod select;
+mod sequence;
 mod softmax;
 mod steps;
 #[cfg(test)]
@@ -115,6 +116,7 @@ pub(crate) const OPERATORS: &[OpDef] = &[
     ),
     op("Compress", 9, layout::compress, MOVES),
     op("Concat", 7, concat::build, MOVES),
+    op("ConcatFromSequence", 11, sequence::build, MOVES),
     op("Constant", 7, constant::constant, NONE),
     op("ConstantOfShape", 9, constant::constant_of_shape, NONE),
     op("Conv", 7, conv::build, "the transposed convolution"),
@@ -354,6 +356,11 @@ pub(crate) const OPERATORS: &[OpDef] = &[
         activation::selu,
         "γ above 0, γα·exp(x) elsewhere",
     ),
+    op("SequenceAt", 11, sequence::build, "1"),
+    op("SequenceConstruct", 11, sequence::build, "1"),
+    op("SequenceEmpty", 11, sequence::build, NONE),
+    op("SequenceInsert", 11, sequence::build, "1"),
+    op("SequenceLength", 11, sequence::build, NONE),
     op("Shape", 7, constant::shape, NONE),
     op("Shrink", 9, gate::shrink, "1 where |x| > λ, 0 elsewhere"),
     op("Sigmoid", 7, activation::sigmoid, "σ(1 − σ)"),
@@ -367,6 +374,7 @@ pub(crate) const OPERATORS: &[OpDef] = &[
     op("Softsign", 7, activation::softsign, "1/(1 + |x|)²"),
     op("SpaceToDepth", 7, layout::space_to_depth, MOVES),
     op("Split", 7, rearrange::split, MOVES),
+    op("SplitToSequence", 11, sequence::build, MOVES),
     op("Sqrt", 7, activation::sqrt, "1/(2√x)"),
     op("Squeeze", 7, reshape::squeeze, "1"),
     op("Sub", 7, binary::sub, "1, −1"),
@@ -431,7 +439,7 @@ const PRIVATE_OPERATORS: &[(&str, Build)] = &[
 ];
 
 /// Why some operators are not read, where there is more to say than that.
-const REFUSALS: &[(&str, &str)] = &[
+pub(crate) const REFUSALS: &[(&str, &str)] = &[
     ("Hardmax", "it is a step function, whose derivative is zero"),
     (
         "QuantizeLinear",
