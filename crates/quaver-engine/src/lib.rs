@@ -27,6 +27,8 @@ mod compose;
 #[doc(hidden)]
 pub mod conformance;
 mod error;
+#[cfg(test)]
+mod fixtures;
 mod graph;
 mod head;
 mod import;
