@@ -40,14 +40,14 @@ impl Body {
             constants: Vec::new(),
             outputs: Vec::new(),
             is_branch: false,
-            // No file can hold a name with this prefix twice: outputs are named once each.
-            prefix: format!("\0{}", proto.output.join("\0")),
+            // Outputs are named once each, so what starts with one is named once too.
+            prefix: proto.output.last().cloned().unwrap_or_default(),
         }
     }
 
     fn fresh(&self) -> Name {
         format!(
-            "{}\0{}",
+            "{}#{}",
             self.prefix,
             self.nodes.len() + self.constants.len()
         )
@@ -110,7 +110,10 @@ impl Body {
         n_outputs: usize,
     ) -> Vec<Name> {
         let name = self.fresh();
-        let output: Vec<Name> = (0..n_outputs).map(|at| format!("{name}\0{at}")).collect();
+        let output: Vec<Name> = match n_outputs {
+            1 => vec![name],
+            _ => (0..n_outputs).map(|at| format!("{name}:{at}")).collect(),
+        };
         self.nodes.push(NodeProto {
             input: inputs.iter().map(|&name| name.clone()).collect(),
             output: output.clone(),

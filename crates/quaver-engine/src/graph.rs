@@ -1,5 +1,6 @@
 //! The typed graph: single assignment, every shape known, one sample (the batch axis is 1).
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::op::Operator;
@@ -49,6 +50,8 @@ pub struct Graph {
     pub(crate) nodes: Vec<Node>,
     pub(crate) inputs: Vec<ValueId>,
     pub(crate) outputs: Vec<ValueId>,
+    /// Every name a value goes by: an Identity gives it one more.
+    pub(crate) names: HashMap<String, ValueId>,
 }
 
 impl Graph {
@@ -84,8 +87,7 @@ impl Graph {
 
     /// The value of that name, if there is one.
     pub fn find(&self, name: &str) -> Option<ValueId> {
-        let index = self.values.iter().position(|value| value.name == name)?;
-        u32::try_from(index).ok().map(ValueId)
+        self.names.get(name).copied()
     }
 
     /// The index of the node that computes `value`.

@@ -6,6 +6,7 @@ mod elements;
 mod functions;
 mod inputs;
 mod live;
+pub(crate) mod probabilities;
 mod sequences;
 
 use std::collections::{HashMap, HashSet};
@@ -110,6 +111,7 @@ pub(crate) fn import_as(
             nodes: Vec::new(),
             inputs: Vec::new(),
             outputs: Vec::new(),
+            names: HashMap::new(),
         },
         names: HashMap::new(),
         sequences: HashMap::new(),
@@ -130,9 +132,13 @@ pub(crate) fn import_as(
         })?;
     }
     for name in wanted {
-        let output = importer.lookup(name)?;
+        let mut output = importer.lookup(name)?;
+        if shapes == Shapes::OneSample {
+            output = importer.as_softmax(output)?;
+        }
         importer.graph.outputs.push(output);
     }
+    importer.graph.names = importer.names;
     Ok(importer.graph)
 }
 
@@ -313,6 +319,7 @@ impl Importer {
                 initializer: None,
             })?;
         }
+        let first = self.graph.values.len();
         for mut node in body.nodes {
             if !body.is_branch {
                 // To people, the nodes of a body are the one they stand for.
@@ -327,6 +334,10 @@ impl Importer {
             {
                 let value = self.lookup(inner)?;
                 self.alias(output, value)?;
+                // What a body made up is better known by the file's name.
+                if !body.is_branch && value.index() >= first {
+                    output.clone_into(&mut self.graph.values[value.index()].name);
+                }
             }
         }
         Ok(())

@@ -274,3 +274,51 @@ fn of_labels_and_probabilities_the_latter_are_read() {
         (p[1] - 1.0 / (1.0 + (-1f64).exp())).abs() < 1e-15 && (p[0] + p[1] - 1.0).abs() < 1e-15
     );
 }
+
+#[test]
+fn probabilities_without_a_softmax_are_not_taken_for_logits() {
+    let sums = |last: Vec<NodeProto>| {
+        let first = vec![
+            node("Sigmoid", &["x"], &["p"]),
+            node("ReduceSum", &["p"], &["s"]),
+        ];
+        read(&model(
+            info("x", 1, &[1, 3]),
+            [first, last].concat(),
+            &["y"],
+        ))
+        .unwrap()
+    };
+    let find = |graph: &Graph| crate::Head::find(graph, crate::HeadChoice::Detect);
+    let shares = sums(vec![node("Div", &["p", "s"], &["y"])]);
+    let head = find(&shares).unwrap();
+    assert_eq!(head.kind, crate::HeadKind::Softmax);
+    let p = run(&shares, &[0.0, 1.0, -1.0]);
+    assert!((p.iter().sum::<f64>() - 1.0).abs() < 1e-15 && (p[0] - 0.5 / 1.5).abs() < 1e-15);
+    let roots = sums(vec![
+        node("Sqrt", &["p"], &["r"]),
+        node("Mul", &["p", "p"], &["y"]),
+    ]);
+    let message = find(&roots).unwrap_err().to_string();
+    assert!(message.contains("never negative"), "{message}");
+
+    let one = TensorProto {
+        name: "one".into(),
+        data_type: 1,
+        float_data: vec![1.0],
+        ..Default::default()
+    };
+    let mut concat = node("Concat", &["q", "p"], &["y"]);
+    concat.attribute.push(AttributeProto::int("axis", 1));
+    let nodes = vec![
+        node("Sigmoid", &["x"], &["p"]),
+        node("Sub", &["one", "p"], &["q"]),
+        concat,
+    ];
+    let mut pair = model(info("x", 1, &[1, 1]), nodes, &["y"]);
+    if let Some(graph) = &mut pair.graph {
+        graph.initializer.push(one);
+    }
+    let head = find(&read(&pair).unwrap()).unwrap();
+    assert_eq!((head.kind, head.n_classes), (crate::HeadKind::Sigmoid, 2));
+}
