@@ -21,8 +21,6 @@ const LIMITS: &[(&str, &str)] = &[
     ("Dropout", "inference"),
     ("Expand", "shape constant"),
     ("GRU", "whole sequences"),
-    ("GatherElements", "indices constant"),
-    ("GatherND", "indices constant"),
     ("If", "condition constant"),
     ("LSTM", "whole sequences; without input_forget"),
     ("LinearClassifier", "without SOFTMAX_ZERO and PROBIT"),

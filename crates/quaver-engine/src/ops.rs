@@ -27,6 +27,7 @@ mod matmul;
 mod ml;
 mod normalize;
 mod operand;
+mod pick;
 mod place;
 mod pool;
 mod rearrange;

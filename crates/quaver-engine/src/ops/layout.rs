@@ -1,6 +1,8 @@
 //! More operators that copy values to other places: DepthToSpace, SpaceToDepth, Tile, Trilu, GatherElements,
-//! GatherND, Compress, ReverseSequence and CenterCropPad, with indices known at load.
+//! GatherND, Compress, ReverseSequence and CenterCropPad; indices that come with the
+//! sample are another file's.
 
+use super::pick;
 use super::rearrange::{Mapped, Places, all, by_axis};
 use crate::EngineError;
 use crate::compose::Body;
@@ -124,6 +126,9 @@ fn indices(node: &NodeContext<'_>) -> Result<(Vec<i64>, Vec<usize>), EngineError
 pub(super) fn gather_elements(node: &NodeContext<'_>) -> Result<Built, EngineError> {
     let x = node.input(0)?;
     let axis = node.axis("axis", 0, x.shape.len())?;
+    if node.input(1)?.constant.is_none() {
+        return pick::elements(node, axis);
+    }
     let (values, shape) = indices(node)?;
     let index = element_places(&x.shape, axis, &values, &shape)?;
     let index = index.into_iter().map(Some).collect();
@@ -166,6 +171,9 @@ pub(super) fn element_places(
 pub(super) fn gather_nd(node: &NodeContext<'_>) -> Result<Built, EngineError> {
     let x = node.input(0)?;
     let batch = usize::try_from(node.int("batch_dims", 0)).unwrap_or(usize::MAX);
+    if node.input(1)?.constant.is_none() {
+        return pick::slices(node, batch);
+    }
     let (values, shape) = indices(node)?;
     let (starts, length, lead) = slice_places(&x.shape, batch, &values, &shape)?;
     let index = starts

@@ -518,3 +518,42 @@ fn what_cannot_be_read_says_so() {
     );
     check(case("Relu", [In::Missing]), "input");
 }
+
+#[test]
+fn indices_may_come_with_the_sample() {
+    for (op, shape, indices, want) in [
+        ("Gather", vec![2], vec![1.0, -1.0], vec![2.0, 3.0]),
+        ("GatherElements", vec![1, 2], vec![2.0, 0.0], vec![3.0, 1.0]),
+        (
+            "GatherND",
+            vec![2, 2],
+            vec![0.0, 2.0, 0.0, -2.0],
+            vec![3.0, 2.0],
+        ),
+    ] {
+        let mut case = case(op, [x(&[1, 3]), x(&shape)]).whole();
+        if op != "GatherND" {
+            case = case.int("axis", 1);
+        }
+        let mut model = case.model();
+        if let Some(info) = model.graph.as_mut().and_then(|g| g.input.get_mut(1)) {
+            let tensor = info.r#type.as_mut().and_then(|t| t.tensor_type.as_mut());
+            tensor.unwrap().elem_type = 7;
+        }
+        let options = ImportOptions::default();
+        let graph = crate::import::import_as(&model, None, &options, Shapes::Whole).unwrap();
+        let data = graph.inputs()[0];
+        let program = Program::<f64>::new(&graph, graph.outputs()[0], &[data]).unwrap();
+        let mut workspace = program.workspace();
+        let x = [1.0, 2.0, 3.0];
+        let y = program.forward(&mut workspace, &[&x, &indices]).unwrap();
+        assert_eq!(y, want, "{op}");
+        program.backward(&mut workspace, &[1.0, 10.0]);
+        let mut g = [0.0; 3];
+        g[want[0] as usize - 1] += 1.0;
+        g[want[1] as usize - 1] += 10.0;
+        assert_eq!(workspace.gradient(0), g, "{op}");
+        let beyond: Vec<f64> = indices.iter().map(|i| i + 3.0).collect();
+        assert!(program.forward(&mut workspace, &[&x, &beyond]).is_err());
+    }
+}
