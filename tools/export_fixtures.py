@@ -1,6 +1,6 @@
 """Exports small versions of the classifiers people use, with what PyTorch says about them in double precision.
 
-    pip install torch torchvision transformers onnx onnxscript
+    pip install -r tools/requirements-fixtures.txt
     python tools/export_fixtures.py crates/quaver-engine/tests/fixtures [NAME ...]
 
 A fixture is a gzipped ONNX model whose trainable initializers hold no data. Both sides draw them alike: the i-th

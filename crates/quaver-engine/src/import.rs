@@ -382,7 +382,11 @@ impl Importer {
         constant: Option<Tensor>,
         initializer: Option<String>,
     ) -> Result<ValueId, EngineError> {
-        n_elements(&shape)?;
+        match &constant {
+            // Its values are there already.
+            Some(_) => crate::tensor::n_stored(&shape)?,
+            None => n_elements(&shape)?,
+        };
         // An output nobody reads may be nameless; the name it gets cannot clash with one from a file.
         let name = match proto.output.get(at).filter(|name| !name.is_empty()) {
             Some(name) => name.clone(),

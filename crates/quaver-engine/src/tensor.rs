@@ -6,8 +6,11 @@ use quaver_kernels::Scalar;
 
 use crate::EngineError;
 
-/// No tensor in a model may have more elements: a cap against shapes made to exhaust memory.
-pub(crate) const MAX_ELEMENTS: usize = 1 << 31;
+/// No value that is computed may have more elements: a cap against shapes made to exhaust memory.
+pub(crate) const MAX_ELEMENTS: usize = 1 << 28;
+
+/// No tensor in a file may have more elements; that many are there to be read at least.
+const MAX_STORED: usize = 1 << 31;
 
 /// What kind of numbers a value holds. While a network runs all three are held in its floating-point type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,7 +53,7 @@ pub(crate) struct Tensor {
 
 impl Tensor {
     pub(crate) fn new(shape: Vec<usize>, data: Data) -> Result<Self, EngineError> {
-        if n_elements(&shape)? != data.len() {
+        if n_stored(&shape)? != data.len() {
             return Err(EngineError::format(format!(
                 "a tensor of shape {shape:?} has {} values",
                 data.len()
@@ -128,7 +131,7 @@ impl Tensor {
 
     /// The same values under another shape of as many elements.
     pub(crate) fn reshaped(&self, shape: &[usize]) -> Result<Self, EngineError> {
-        if n_elements(shape)? != self.n_elements() {
+        if n_stored(shape)? != self.n_elements() {
             return Err(EngineError::shape(format!(
                 "{:?} cannot be reshaped to {shape:?}",
                 self.shape
@@ -180,10 +183,19 @@ impl Tensor {
 
 /// The number of elements of `shape`, refused when it overflows or is absurd.
 pub(crate) fn n_elements(shape: &[usize]) -> Result<usize, EngineError> {
+    count(shape, MAX_ELEMENTS)
+}
+
+/// The same for a tensor whose values lie in a file.
+pub(crate) fn n_stored(shape: &[usize]) -> Result<usize, EngineError> {
+    count(shape, MAX_STORED)
+}
+
+fn count(shape: &[usize], most: usize) -> Result<usize, EngineError> {
     shape
         .iter()
         .try_fold(1usize, |n, &dim| n.checked_mul(dim))
-        .filter(|&n| n <= MAX_ELEMENTS)
+        .filter(|&n| n <= most)
         .ok_or_else(|| EngineError::shape(format!("a tensor of shape {shape:?} is too large")))
 }
 

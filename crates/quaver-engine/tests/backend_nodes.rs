@@ -136,3 +136,38 @@ fn the_specifications_own_cases_pass() {
         "cases that pass and are not listed (QUAVER_BLESS=1 adds them): {new:?}"
     );
 }
+
+/// Whatever is wrong with a file, it is an error and not a panic: the cases with a few bytes changed.
+#[test]
+fn damaged_cases_do_not_panic() {
+    let Some(folder) = folder() else { return };
+    let listed = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(LIST)).unwrap();
+    let mut state = 0x9E37_79B9_7F4A_7C15_u64;
+    let mut draw = |n: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state as usize % n
+    };
+    for name in listed.lines() {
+        let case = folder.join(name);
+        let Ok(model) = std::fs::read(case.join("model.onnx")) else {
+            continue;
+        };
+        let inputs = tensors(&case.join("test_data_set_0"), "input");
+        for round in 0..4 {
+            let (mut model, mut inputs) = (model.clone(), inputs.clone());
+            let damaged = match inputs.len() {
+                n if n > 0 && round == 0 => &mut inputs[draw(n)],
+                _ => &mut model,
+            };
+            for _ in 0..=draw(2) {
+                let at = draw(damaged.len());
+                // Small numbers reach axes, sizes and types; large ones are but too large.
+                damaged[at] = draw(9) as u8;
+            }
+            let bound = draw(3);
+            let _ = run(&model, &inputs, &|at| at >= bound);
+        }
+    }
+}

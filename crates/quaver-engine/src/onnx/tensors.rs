@@ -7,7 +7,7 @@ use std::path::{Component, Path};
 use half::{bf16, f16};
 
 use super::proto::TensorProto;
-use crate::tensor::{Data, Tensor, n_elements};
+use crate::tensor::{Data, Tensor, n_stored};
 use crate::{EngineError, EngineErrorKind};
 
 /// The ONNX enum `TensorProto.DataType`, as far as Quaver reads it.
@@ -70,7 +70,7 @@ pub(crate) fn tensor(proto: &TensorProto, folder: Option<&Path>) -> Result<Tenso
         .map(|&dim| usize::try_from(dim))
         .collect::<Result<_, _>>()
         .map_err(|_| EngineError::format(format!("negative dimension in {:?}", proto.dims)))?;
-    let n = n_elements(&shape)?;
+    let n = n_stored(&shape)?;
     let bytes_each = match proto.data_type {
         t::UINT8 | t::INT8 | t::BOOL => 1,
         t::UINT16 | t::INT16 | t::FLOAT16 | t::BFLOAT16 => 2,

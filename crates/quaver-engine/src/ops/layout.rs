@@ -316,7 +316,7 @@ pub(super) fn center_crop_pad(node: &NodeContext<'_>) -> Result<Built, EngineErr
     let mut places: Places = x.shape.iter().map(|&dim| all(dim)).collect();
     for (&axis, &size) in axes.iter().zip(&sizes) {
         let dim = x.shape[axis] as i64;
-        if !(0..1 << 31).contains(&size) {
+        if !(0..1 << 28).contains(&size) {
             return Err(EngineError::format(format!(
                 "a size of {size} for axis {axis}"
             )));

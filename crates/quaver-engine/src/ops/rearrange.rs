@@ -11,7 +11,7 @@ use super::lookup;
 use crate::EngineError;
 use crate::onnx::node::{Input, NodeContext, resolve_axis};
 use crate::op::{Built, Lower, Operator, Saved, Spec, Step};
-use crate::tensor::{broadcast, n_elements, strides};
+use crate::tensor::{MAX_ELEMENTS, broadcast, n_elements, strides};
 
 /// `length` consecutive places of the output copied from as many consecutive ones of the input.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -237,8 +237,11 @@ pub(super) fn pad(node: &NodeContext<'_>) -> Result<Built, EngineError> {
     for (at, &axis) in axes.iter().enumerate() {
         let (begin, end) = (pads[at], pads[axes.len() + at]);
         let dim = i64::try_from(x.shape[axis]).unwrap_or(i64::MAX);
-        let limit = 1 << 31;
-        if begin.abs() > limit || end.abs() > limit || begin + dim + end < 0 {
+        let limit = MAX_ELEMENTS as i64;
+        if !(-limit..=limit).contains(&begin)
+            || !(-limit..=limit).contains(&end)
+            || begin + dim + end < 0
+        {
             return Err(EngineError::format(format!(
                 "pads {begin} and {end} of an axis of {dim}"
             )));
