@@ -42,6 +42,7 @@ mod softmax;
 mod steps;
 #[cfg(test)]
 mod testing;
+mod top;
 mod trigonometric;
 mod window;
 
@@ -390,6 +391,12 @@ pub(crate) const OPERATORS: &[OpDef] = &[
         "1 above α, 0 at α and below",
     ),
     op("Tile", 7, layout::tile, MOVES),
+    op(
+        "TopK",
+        7,
+        top::build,
+        "1 to where each value came from, the first at a tie; places have none",
+    ),
     op("Transpose", 7, rearrange::transpose, MOVES),
     op("Trilu", 14, layout::trilu, MOVES),
     op("Unsqueeze", 7, reshape::unsqueeze, "1"),

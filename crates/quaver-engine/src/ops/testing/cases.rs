@@ -342,6 +342,8 @@ pub(super) fn cases() -> Vec<Case> {
         case("SpaceToDepth", [x(&[1, 2, 4, 6])]).int("blocksize", 2),
         case("Swish", [x(&[1, 70])]).opset(24).float("alpha", 1.5),
         case("Tile", [x(&[1, 3, 2]), ints(&[2, 1, 3])]),
+        case("TopK", [x(&[1, 5, 2]), ints(&[3])]).int("axis", 1),
+        case("TopK", [x(&[1, 5]), ints(&[2])]).int("largest", 0),
         case("Trilu", [x(&[1, 3, 4])]).int("upper", 0),
         case(
             "Upsample",
