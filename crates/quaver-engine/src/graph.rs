@@ -1,9 +1,10 @@
 //! The typed graph: single assignment, every shape known, one sample (the batch axis is 1).
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::op::Operator;
-use crate::tensor::Tensor;
+use crate::tensor::{Element, Tensor};
 
 /// A value of a [`Graph`](crate::Graph): an input, a constant, or what a node computes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -20,6 +21,7 @@ impl ValueId {
 pub(crate) struct Value {
     pub name: String,
     pub shape: Vec<usize>,
+    pub element: Element,
     /// The tensor, if the value does not depend on the sample.
     pub constant: Option<Tensor>,
     /// The initializer a constant comes from, through nothing but rearrangements.
@@ -48,6 +50,8 @@ pub struct Graph {
     pub(crate) nodes: Vec<Node>,
     pub(crate) inputs: Vec<ValueId>,
     pub(crate) outputs: Vec<ValueId>,
+    /// Every name a value goes by: an Identity gives it one more.
+    pub(crate) names: HashMap<String, ValueId>,
 }
 
 impl Graph {
@@ -76,10 +80,14 @@ impl Graph {
         self.shape(value).iter().product()
     }
 
+    /// Whether a value holds real numbers, which can be differentiated by; token ids and masks cannot.
+    pub fn is_real(&self, value: ValueId) -> bool {
+        self.values[value.index()].element == Element::Float
+    }
+
     /// The value of that name, if there is one.
     pub fn find(&self, name: &str) -> Option<ValueId> {
-        let index = self.values.iter().position(|value| value.name == name)?;
-        u32::try_from(index).ok().map(ValueId)
+        self.names.get(name).copied()
     }
 
     /// The index of the node that computes `value`.

@@ -1,6 +1,7 @@
 //! The head: which value holds the logits, and what the network does to them afterwards.
 
 use crate::graph::{Graph, Node, ValueId};
+use crate::import::probabilities::is_complement;
 use crate::{EngineError, EngineErrorKind};
 
 /// What turns logits into the network's output.
@@ -76,6 +77,12 @@ impl Head {
             kind => kind,
         };
         if kind == HeadKind::Logits && choice == HeadChoice::Detect {
+            if graph.is_positive(output, 0) {
+                return Err(not_a_classifier(format!(
+                    "its output '{}' is never negative, as probabilities are not, but no softmax is found before it; name its logits (--output), or if these are logits all the same, say so (--head logits)",
+                    graph.name(output)
+                )));
+            }
             let is_reconstruction = n > 1
                 && graph
                     .inputs()
@@ -155,6 +162,12 @@ fn choose_output(graph: &Graph) -> Result<ValueId, EngineError> {
 
 /// Walks back from `output` through reshapes to a Softmax, LogSoftmax or Sigmoid, if there is one.
 fn strip(graph: &Graph, output: ValueId) -> (HeadKind, ValueId) {
+    if let Some(logit) = pair_of_sigmoids(graph, output) {
+        return (HeadKind::Sigmoid, logit);
+    }
+    if let Some(logits) = exponential_of_normalised(graph, output) {
+        return (HeadKind::Softmax, logits);
+    }
     let mut value = output;
     while let Some(node) = graph.producer(value).map(|at| &graph.nodes[at]) {
         let kind = match node.op_type.as_str() {
@@ -170,6 +183,34 @@ fn strip(graph: &Graph, output: ValueId) -> (HeadKind, ValueId) {
         }
     }
     (HeadKind::Logits, output)
+}
+
+/// The z of which `output` is (1 − σ(z), σ(z)), if that is what it is.
+fn pair_of_sigmoids(graph: &Graph, output: ValueId) -> Option<ValueId> {
+    let node = |value: ValueId, op_type: &str| graph.node_of(value, op_type);
+    let &[first, second] = node(output, "Concat")?.inputs.as_slice() else {
+        return None;
+    };
+    let (rest, sigmoid) = (node(first, "Sub")?, node(second, "Sigmoid")?);
+    let is_pair = graph.n_elements(output) == 2
+        && graph.n_elements(second) == 1
+        && rest.inputs == [second]
+        && is_complement(&*rest.op, 1);
+    is_pair.then(|| sigmoid.inputs[0])
+}
+
+/// The y of which `output` is exp y with y = x − log Σ exp x, if that is what it is: naive Bayes ends so.
+fn exponential_of_normalised(graph: &Graph, output: ValueId) -> Option<ValueId> {
+    let logits = graph.node_of(output, "Exp")?.inputs[0];
+    let &[x, level] = graph.node_of(logits, "Sub")?.inputs.as_slice() else {
+        return None;
+    };
+    let mut total = level;
+    while let Some(node) = graph.node_of(total, "Reshape") {
+        total = node.inputs[0];
+    }
+    let reduce = graph.node_of(total, "ReduceLogSumExp")?;
+    (reduce.inputs == [x] && graph.n_elements(level) == 1).then_some(logits)
 }
 
 /// Whether a softmax runs over everything there is: one distribution per sample.

@@ -2,22 +2,35 @@
 //!
 //! What is not supported is an error here, before anything runs, and names node, operator and attribute.
 
+mod elements;
+mod functions;
 mod inputs;
+mod live;
+pub(crate) mod probabilities;
+mod sequences;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
+use crate::compose::{BODY_OPSET, Body};
 use crate::graph::{Graph, Node, Value, ValueId};
 use crate::onnx::node::{Input, NodeContext};
 use crate::onnx::proto::{GraphProto, ModelProto, NodeProto};
 use crate::onnx::{self, tensors};
 use crate::op::{Built, Operator, Spec};
 use crate::ops;
-use crate::tensor::{Data, Tensor, n_elements};
+use crate::tensor::{Data, Element, Tensor, n_elements};
 use crate::{EngineError, EngineErrorKind};
+use functions::Opsets;
 
 /// The operator sets whose definitions are read. The oldest is where ONNX settled on NumPy broadcasting.
-pub(crate) const OPSETS: std::ops::RangeInclusive<i64> = 7..=26;
+pub(crate) const OPSETS: std::ops::RangeInclusive<i64> = 7..=27;
+
+/// The domain of classical models (scikit-learn's).
+pub(crate) const ML: &str = "ai.onnx.ml";
+
+/// How deep bodies and branches may nest.
+const MAX_DEPTH: usize = 64;
 
 /// How a model is read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -48,59 +61,84 @@ impl Graph {
     }
 }
 
+/// What the axes of the inputs mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shapes {
+    /// The first is the batch, which becomes 1; every input has one.
+    OneSample,
+    /// They are what they are: single operators are tested on whatever shape.
+    Whole,
+}
+
 /// The graph of `model`.
 pub(crate) fn import(
     model: &ModelProto,
     folder: Option<&Path>,
     options: &ImportOptions,
 ) -> Result<Graph, EngineError> {
+    import_as(model, folder, options, Shapes::OneSample)
+}
+
+/// The same, with the inputs' axes read as `shapes` says.
+pub(crate) fn import_as(
+    model: &ModelProto,
+    folder: Option<&Path>,
+    options: &ImportOptions,
+    shapes: Shapes,
+) -> Result<Graph, EngineError> {
     let proto = model
         .graph
         .as_ref()
         .ok_or_else(|| EngineError::format("the model has no graph"))?;
-    let opset = default_opset(model)?;
+    let opsets = opsets(model)?;
+    let calls = functions::flatten(model, proto, opsets)?;
     let wanted: Vec<&str> = match &options.output {
-        Some(name) if !proto.node.iter().any(|node| node.output.contains(name)) => {
+        Some(name) if !calls.iter().any(|call| call.node.output.contains(name)) => {
             return Err(no_such_value(name));
         }
         Some(name) => vec![name],
-        None => proto
-            .output
-            .iter()
-            .map(|output| output.name.as_str())
-            .collect(),
+        None => live::wanted_outputs(proto, shapes),
     };
     if wanted.is_empty() {
         return Err(EngineError::format("the model has no output"));
     }
-    let live = live_nodes(proto, &wanted)?;
-    refuse_unknown_operators(&live, opset)?;
+    let live = live::nodes(calls, &wanted)?;
+    live::refuse_unknown_operators(&live, opsets)?;
 
     let mut importer = Importer {
-        opset,
         graph: Graph {
             values: Vec::new(),
             nodes: Vec::new(),
             inputs: Vec::new(),
             outputs: Vec::new(),
+            names: HashMap::new(),
         },
         names: HashMap::new(),
+        sequences: HashMap::new(),
+        producers: HashMap::new(),
     };
-    importer.initializers(proto, folder, &live, &wanted)?;
-    inputs::declare(&mut importer, proto, &live, options)?;
-    for node in &live {
-        importer.node(node).map_err(|e| {
+    let used = live::used_names(&live, &wanted);
+    importer.initializers(proto, folder, &used)?;
+    inputs::declare(&mut importer, proto, &used, options, shapes)?;
+    for call in &live {
+        let node = call.node.as_ref();
+        importer.node(node, call.opsets, 0).map_err(|e| {
             e.within(format_args!(
-                "node '{}' ({}, opset {opset})",
+                "node '{}' ({}, opset {})",
                 node_name(node),
-                node.op_type
+                node.op_type,
+                call.opsets.of(&node.domain)
             ))
         })?;
     }
     for name in wanted {
-        let output = importer.lookup(name)?;
+        let mut output = importer.lookup(name)?;
+        if shapes == Shapes::OneSample {
+            output = importer.as_softmax(output)?;
+        }
         importer.graph.outputs.push(output);
     }
+    importer.graph.names = importer.names;
     Ok(importer.graph)
 }
 
@@ -119,17 +157,13 @@ fn node_name(node: &NodeProto) -> &str {
     }
 }
 
-fn default_opset(model: &ModelProto) -> Result<i64, EngineError> {
-    let opset = model
-        .opset_import
-        .iter()
-        .find(|id| is_default(&id.domain))
-        .map(|id| id.version)
-        .ok_or_else(|| {
-            EngineError::format("the model does not say which opset of the ONNX domain it uses")
-        })?;
+fn opsets(model: &ModelProto) -> Result<Opsets, EngineError> {
+    let opsets = Opsets::read(&model.opset_import).ok_or_else(|| {
+        EngineError::format("the model does not say which opset of the ONNX domain it uses")
+    })?;
+    let opset = opsets.default;
     if OPSETS.contains(&opset) {
-        Ok(opset)
+        Ok(opsets)
     } else {
         Err(EngineError::unsupported(format!(
             "opset {opset}: Quaver reads opsets {} to {}; re-export, or convert the file with onnx.version_converter",
@@ -143,77 +177,13 @@ fn is_default(domain: &str) -> bool {
     matches!(domain, "" | "ai.onnx")
 }
 
-/// The nodes that lead to `wanted`, in the file's order.
-fn live_nodes<'a>(
-    proto: &'a GraphProto,
-    wanted: &[&str],
-) -> Result<Vec<&'a NodeProto>, EngineError> {
-    let mut producer = HashMap::new();
-    for (at, node) in proto.node.iter().enumerate() {
-        for output in node.output.iter().filter(|name| !name.is_empty()) {
-            if producer.insert(output.as_str(), at).is_some() {
-                return Err(EngineError::format(format!(
-                    "node '{}' ({}): value '{output}' is computed twice",
-                    node_name(node),
-                    node.op_type
-                )));
-            }
-        }
-    }
-    let mut live = vec![false; proto.node.len()];
-    let mut open: Vec<&str> = wanted.to_vec();
-    while let Some(name) = open.pop() {
-        if let Some(&at) = producer.get(name)
-            && !std::mem::replace(&mut live[at], true)
-        {
-            open.extend(proto.node[at].input.iter().map(String::as_str));
-        }
-    }
-    let nodes = proto.node.iter().zip(live);
-    Ok(nodes
-        .filter_map(|(node, live)| live.then_some(node))
-        .collect())
-}
-
-/// One error that names every operator that is missing, rather than one per attempt.
-fn refuse_unknown_operators(nodes: &[&NodeProto], opset: i64) -> Result<(), EngineError> {
-    let mut unknown: Vec<(String, &NodeProto, usize)> = Vec::new();
-    for node in nodes {
-        let known = is_default(&node.domain)
-            && ops::find(&node.op_type).is_some_and(|def| def.since <= opset);
-        if known {
-            continue;
-        }
-        let name = if is_default(&node.domain) {
-            node.op_type.clone()
-        } else {
-            format!("{}.{}", node.domain, node.op_type)
-        };
-        match unknown.iter_mut().find(|(other, ..)| *other == name) {
-            Some((.., count)) => *count += 1,
-            None => unknown.push((name, node, 1)),
-        }
-    }
-    if unknown.is_empty() {
-        return Ok(());
-    }
-    let list: Vec<String> = unknown
-        .iter()
-        .map(|(name, first, count)| match count {
-            1 => format!("{name} (node '{}')", node_name(first)),
-            _ => format!("{name} ({count} nodes, first '{}')", node_name(first)),
-        })
-        .collect();
-    Err(EngineError::unsupported(format!(
-        "operators that are not supported in opset {opset}: {}",
-        list.join(", ")
-    )))
-}
-
 struct Importer {
-    opset: i64,
     graph: Graph,
     names: HashMap<String, ValueId>,
+    /// The names that sequences of tensors consist of.
+    sequences: HashMap<String, Vec<String>>,
+    /// The operators of the nodes that compute values.
+    producers: HashMap<ValueId, String>,
 }
 
 impl Importer {
@@ -240,18 +210,10 @@ impl Importer {
         &mut self,
         proto: &GraphProto,
         folder: Option<&Path>,
-        live: &[&NodeProto],
-        wanted: &[&str],
+        used: &HashSet<&str>,
     ) -> Result<(), EngineError> {
-        let mut used: Vec<&str> = live
-            .iter()
-            .flat_map(|node| &node.input)
-            .map(String::as_str)
-            .chain(wanted.iter().copied())
-            .collect();
-        used.sort_unstable();
         for initializer in &proto.initializer {
-            if used.binary_search(&initializer.name.as_str()).is_err() {
+            if !used.contains(initializer.name.as_str()) {
                 continue;
             }
             let place = format!("initializer '{}'", initializer.name);
@@ -260,6 +222,7 @@ impl Importer {
             self.declare(Value {
                 name: initializer.name.clone(),
                 shape: tensor.shape().to_vec(),
+                element: tensor.element(),
                 constant: Some(tensor),
                 initializer: Some(initializer.name.clone()),
             })?;
@@ -267,7 +230,10 @@ impl Importer {
         Ok(())
     }
 
-    fn node(&mut self, proto: &NodeProto) -> Result<(), EngineError> {
+    fn node(&mut self, proto: &NodeProto, opsets: Opsets, depth: usize) -> Result<(), EngineError> {
+        if is_default(&proto.domain) && sequences::concerns(&proto.op_type) {
+            return self.sequence(proto, opsets, depth);
+        }
         let inputs: Vec<Option<Input>> = proto
             .input
             .iter()
@@ -284,28 +250,32 @@ impl Importer {
                 Ok(Some(Input {
                     value,
                     shape: known.shape.clone(),
+                    element: known.element,
                     constant: known.constant.clone(),
+                    producer: self.producers.get(&value).cloned(),
                 }))
             })
             .collect::<Result<_, EngineError>>()?;
         let context = NodeContext {
             proto,
-            opset: self.opset,
+            opset: opsets.of(&proto.domain),
             inputs,
         };
-        let def = ops::find(&proto.op_type)
+        let build = ops::builder(&proto.domain, &proto.op_type)
             .ok_or_else(|| EngineError::unsupported("not a supported operator"))?;
-        match (def.build)(&context)? {
+        match build(&context)? {
             Built::Alias => {
                 let input = context.input(0)?.value;
-                let name = proto.output.first().cloned().unwrap_or_default();
-                self.names.insert(name, input);
+                if let Some(name) = proto.output.first().filter(|name| !name.is_empty()) {
+                    self.alias(name, input)?;
+                }
                 self.outputs_left_out(proto, 1)
             }
             Built::Constant(tensor) => {
                 refuse_nan(&tensor)?;
                 let initializer = self.provenance(proto, &context);
-                self.declare_output(proto, 0, tensor.shape().to_vec(), Some(tensor), initializer)?;
+                let (shape, element) = (tensor.shape().to_vec(), tensor.element());
+                self.declare_output(proto, 0, shape, element, Some(tensor), initializer)?;
                 self.outputs_left_out(proto, 1)
             }
             Built::Steps(specs) => {
@@ -315,6 +285,71 @@ impl Importer {
                 }
                 self.outputs_left_out(proto, n_specs)
             }
+            Built::Body(body) => self.body(proto, body, opsets, depth),
+        }
+    }
+
+    /// Reads the nodes that stand for `proto`.
+    fn body(
+        &mut self,
+        proto: &NodeProto,
+        body: Body,
+        opsets: Opsets,
+        depth: usize,
+    ) -> Result<(), EngineError> {
+        if depth == MAX_DEPTH {
+            return Err(EngineError::format(format!(
+                "branches nested {MAX_DEPTH} deep"
+            )));
+        }
+        let opsets = match body.is_branch {
+            true => opsets,
+            false => Opsets {
+                default: BODY_OPSET,
+                ..opsets
+            },
+        };
+        for (name, tensor) in body.constants {
+            refuse_nan(&tensor)?;
+            self.declare(Value {
+                name,
+                shape: tensor.shape().to_vec(),
+                element: tensor.element(),
+                constant: Some(tensor),
+                initializer: None,
+            })?;
+        }
+        let first = self.graph.values.len();
+        for mut node in body.nodes {
+            if !body.is_branch {
+                // To people, the nodes of a body are the one they stand for.
+                node_name(proto).clone_into(&mut node.name);
+            }
+            self.node(&node, opsets, depth + 1)
+                .map_err(|e| e.within(&node.op_type))?;
+        }
+        for (output, inner) in proto.output.iter().zip(&body.outputs) {
+            if let Some(inner) = inner
+                && !output.is_empty()
+            {
+                let value = self.lookup(inner)?;
+                self.alias(output, value)?;
+                // What a body made up is better known by the file's name.
+                if !body.is_branch && value.index() >= first {
+                    output.clone_into(&mut self.graph.values[value.index()].name);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Another name of a value.
+    fn alias(&mut self, name: &str, value: ValueId) -> Result<(), EngineError> {
+        match self.names.insert(name.to_owned(), value) {
+            None => Ok(()),
+            Some(_) => Err(EngineError::format(format!(
+                "value '{name}' is defined twice"
+            ))),
         }
     }
 
@@ -343,10 +378,15 @@ impl Importer {
         proto: &NodeProto,
         at: usize,
         shape: Vec<usize>,
+        element: Element,
         constant: Option<Tensor>,
         initializer: Option<String>,
     ) -> Result<ValueId, EngineError> {
-        n_elements(&shape)?;
+        match &constant {
+            // Its values are there already.
+            Some(_) => crate::tensor::n_stored(&shape)?,
+            None => n_elements(&shape)?,
+        };
         // An output nobody reads may be nameless; the name it gets cannot clash with one from a file.
         let name = match proto.output.get(at).filter(|name| !name.is_empty()) {
             Some(name) => name.clone(),
@@ -355,6 +395,7 @@ impl Importer {
         self.declare(Value {
             name,
             shape,
+            element,
             constant,
             initializer,
         })
@@ -367,15 +408,16 @@ impl Importer {
         at: usize,
         spec: Spec,
     ) -> Result<(), EngineError> {
+        let element = elements::of_output(context, at);
         let constants: Option<Vec<&Tensor>> = spec
             .inputs
             .iter()
             .map(|input| self.graph.values[input.index()].constant.as_ref())
             .collect();
         if let Some(constants) = constants {
-            let tensor = fold(&*spec.op, &constants, &spec.shape)?;
+            let tensor = fold(&*spec.op, &constants, &spec.shape, element)?;
             refuse_nan(&tensor)?;
-            self.declare_output(proto, at, spec.shape, Some(tensor), None)?;
+            self.declare_output(proto, at, spec.shape, element, Some(tensor), None)?;
             return Ok(());
         }
         let mut params = Vec::new();
@@ -397,7 +439,8 @@ impl Importer {
             })?;
             params.push(input.value);
         }
-        let output = self.declare_output(proto, at, spec.shape, None, None)?;
+        let output = self.declare_output(proto, at, spec.shape, element, None, None)?;
+        self.producers.insert(output, proto.op_type.clone());
         self.graph.nodes.push(Node {
             name: node_name(proto).to_owned(),
             op_type: proto.op_type.clone(),
@@ -411,16 +454,20 @@ impl Importer {
 }
 
 /// Runs an operator whose every input is constant, in double precision.
-fn fold(op: &dyn Operator, constants: &[&Tensor], shape: &[usize]) -> Result<Tensor, EngineError> {
-    let inputs: Option<Vec<Vec<f64>>> = constants.iter().map(|tensor| tensor.floats()).collect();
-    let inputs = inputs.ok_or_else(|| {
-        EngineError::unsupported("this operator on constants that are not floating-point numbers")
-    })?;
+fn fold(
+    op: &dyn Operator,
+    constants: &[&Tensor],
+    shape: &[usize],
+    element: Element,
+) -> Result<Tensor, EngineError> {
+    let inputs: Vec<Vec<f64>> = constants.iter().map(|tensor| tensor.numbers()).collect();
     let inputs: Vec<&[f64]> = inputs.iter().map(Vec::as_slice).collect();
     let mut output = vec![0.0; n_elements(shape)?];
-    let step = crate::op::Lower::<f64>::lower(op);
-    step.forward(&inputs, &mut output, None, &mut Vec::new());
-    Tensor::new(shape.to_vec(), Data::F64(output))
+    if !output.is_empty() {
+        let step = crate::op::Lower::<f64>::lower(op);
+        step.forward(&inputs, &mut output, None, &mut Vec::new());
+    }
+    Tensor::of(element, shape.to_vec(), output)
 }
 
 fn first_where(tensor: &Tensor, wrong: impl Fn(f64) -> bool) -> Option<(usize, f64)> {
@@ -450,3 +497,6 @@ fn not_finite(found: Option<(usize, f64)>) -> Result<(), EngineError> {
         )),
     }
 }
+
+#[cfg(test)]
+mod tests;

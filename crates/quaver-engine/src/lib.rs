@@ -23,12 +23,19 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod compose;
+#[doc(hidden)]
+pub mod conformance;
 mod error;
+#[cfg(test)]
+mod fixtures;
 mod graph;
 mod head;
 mod import;
 mod onnx;
 mod op;
+#[cfg(test)]
+mod operators_page;
 mod ops;
 mod passes;
 mod program;

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use quaver_kernels::Scalar;
 
 use crate::EngineError;
+use crate::compose::Body;
 use crate::graph::ValueId;
 use crate::onnx::node::NodeContext;
 use crate::tensor::Tensor;
@@ -112,6 +113,12 @@ pub trait Operator: Lower<f32> + Lower<f64> + Debug + Send + Sync {
         None
     }
 
+    /// Whether a cotangent can reach input `input`: not where the output is a step function of it (an index, a
+    /// comparison, a rounding), whose derivative is zero wherever it exists.
+    fn carries(&self, _input: usize) -> bool {
+        true
+    }
+
     /// The number of elements one distribution of a softmax runs over; `None` for other operators.
     fn n_normalised(&self) -> Option<usize> {
         None
@@ -168,6 +175,8 @@ pub(crate) enum Built {
     Alias,
     /// One step per output of the node.
     Steps(Vec<Spec>),
+    /// Other nodes in place of this one.
+    Body(Body),
 }
 
 impl Built {

@@ -6,8 +6,19 @@ use quaver_kernels::Scalar;
 
 use crate::EngineError;
 
-/// No tensor in a model may have more elements: a cap against shapes made to exhaust memory.
-pub(crate) const MAX_ELEMENTS: usize = 1 << 31;
+/// No value that is computed may have more elements: a cap against shapes made to exhaust memory.
+pub(crate) const MAX_ELEMENTS: usize = 1 << 28;
+
+/// No tensor in a file may have more elements; that many are there to be read at least.
+const MAX_STORED: usize = 1 << 31;
+
+/// What kind of numbers a value holds. While a network runs all three are held in its floating-point type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Element {
+    Float,
+    Int,
+    Bool,
+}
 
 /// The values of a [`Tensor`], in row-major order.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,7 +53,7 @@ pub(crate) struct Tensor {
 
 impl Tensor {
     pub(crate) fn new(shape: Vec<usize>, data: Data) -> Result<Self, EngineError> {
-        if n_elements(&shape)? != data.len() {
+        if n_stored(&shape)? != data.len() {
             return Err(EngineError::format(format!(
                 "a tensor of shape {shape:?} has {} values",
                 data.len()
@@ -78,9 +89,49 @@ impl Tensor {
         matches!(*self.data, Data::F32(_) | Data::F64(_))
     }
 
+    /// `values` as elements of the given kind; what is not whole is cut towards zero.
+    pub(crate) fn of(
+        element: Element,
+        shape: Vec<usize>,
+        values: Vec<f64>,
+    ) -> Result<Self, EngineError> {
+        let data = match element {
+            Element::Float => Data::F64(values),
+            Element::Int => Data::Int(values.iter().map(|&x| x as i64).collect()),
+            Element::Bool => Data::Bool(values.iter().map(|&x| x != 0.0).collect()),
+        };
+        Self::new(shape, data)
+    }
+
+    pub(crate) fn element(&self) -> Element {
+        match *self.data {
+            Data::F32(_) | Data::F64(_) => Element::Float,
+            Data::Int(_) => Element::Int,
+            Data::Bool(_) => Element::Bool,
+        }
+    }
+
+    /// The same tensor in floating point, which is what networks run in.
+    pub(crate) fn to_floats(&self) -> Result<Self, EngineError> {
+        match self.element() {
+            Element::Float => Ok(self.clone()),
+            _ => Self::of(Element::Float, self.shape.clone(), self.numbers()),
+        }
+    }
+
+    /// The values as numbers, whatever they are; integers beyond 2⁵³ are rounded.
+    pub(crate) fn numbers(&self) -> Vec<f64> {
+        match &*self.data {
+            Data::F32(x) => x.iter().map(|&x| f64::from(x)).collect(),
+            Data::F64(x) => x.clone(),
+            Data::Int(x) => x.iter().map(|&x| x as f64).collect(),
+            Data::Bool(x) => x.iter().map(|&x| f64::from(u8::from(x))).collect(),
+        }
+    }
+
     /// The same values under another shape of as many elements.
     pub(crate) fn reshaped(&self, shape: &[usize]) -> Result<Self, EngineError> {
-        if n_elements(shape)? != self.n_elements() {
+        if n_stored(shape)? != self.n_elements() {
             return Err(EngineError::shape(format!(
                 "{:?} cannot be reshaped to {shape:?}",
                 self.shape
@@ -132,10 +183,19 @@ impl Tensor {
 
 /// The number of elements of `shape`, refused when it overflows or is absurd.
 pub(crate) fn n_elements(shape: &[usize]) -> Result<usize, EngineError> {
+    count(shape, MAX_ELEMENTS)
+}
+
+/// The same for a tensor whose values lie in a file.
+pub(crate) fn n_stored(shape: &[usize]) -> Result<usize, EngineError> {
+    count(shape, MAX_STORED)
+}
+
+fn count(shape: &[usize], most: usize) -> Result<usize, EngineError> {
     shape
         .iter()
         .try_fold(1usize, |n, &dim| n.checked_mul(dim))
-        .filter(|&n| n <= MAX_ELEMENTS)
+        .filter(|&n| n <= most)
         .ok_or_else(|| EngineError::shape(format!("a tensor of shape {shape:?} is too large")))
 }
 

@@ -379,7 +379,10 @@ impl Place {
     ///
     /// # Safety
     /// Whole vectors that cover O elements are readable at each of those places.
-    #[expect(clippy::needless_range_loop, reason = "a column of one array, a row of another")]
+    #[expect(
+        clippy::needless_range_loop,
+        reason = "a column of one array, a row of another"
+    )]
     #[inline(always)]
     unsafe fn write<T: Scalar, S: Simd<T>, const N: usize>(
         &self,

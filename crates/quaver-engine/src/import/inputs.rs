@@ -1,65 +1,87 @@
 //! The inputs of a graph: the batch axis becomes 1, axes left open come from the options.
 
-use super::Importer;
+use std::collections::HashSet;
+
+use super::{Importer, Shapes, elements};
 use crate::graph::Value;
 use crate::import::ImportOptions;
-use crate::onnx::proto::{Dimension, GraphProto, NodeProto, ValueInfoProto};
+use crate::onnx::proto::{Dimension, GraphProto, TypeProtoTensor, ValueInfoProto};
 use crate::onnx::tensors::data_type;
 use crate::tensor::n_elements;
 use crate::{EngineError, EngineErrorKind};
 
-/// Declares every input that the nodes in `live` read.
+/// Declares every input whose name is in `used`. Integers and truth values (token ids, masks) are inputs like
+/// any other; only that nothing can be differentiated by them.
 pub(super) fn declare(
     importer: &mut Importer,
     proto: &GraphProto,
-    live: &[&NodeProto],
+    used: &HashSet<&str>,
     options: &ImportOptions,
+    shapes: Shapes,
 ) -> Result<(), EngineError> {
-    let mut declared = 0;
-    for input in &proto.input {
-        // Before IR version 4, initializers had to be listed among the inputs too.
-        let is_initializer = proto.initializer.iter().any(|i| i.name == input.name);
-        let is_read = live.iter().any(|node| node.input.contains(&input.name));
-        if is_initializer || !is_read {
-            continue;
-        }
-        declared += 1;
-        let shape =
-            shape(input, options).map_err(|e| e.within(format_args!("input '{}'", input.name)))?;
+    // Before IR version 4, initializers had to be listed among the inputs too.
+    let initializers: HashSet<&str> = proto.initializer.iter().map(|i| i.name.as_str()).collect();
+    let given: Vec<&ValueInfoProto> = proto
+        .input
+        .iter()
+        .filter(|input| used.contains(input.name.as_str()))
+        .filter(|input| !initializers.contains(input.name.as_str()))
+        .collect();
+    for input in &given {
+        let place = |e: EngineError| e.within(format_args!("input '{}'", input.name));
+        let tensor = tensor_type(input).map_err(place)?;
+        let shape = match shapes {
+            Shapes::OneSample => shape(tensor, options, given.len()),
+            Shapes::Whole => whole(tensor),
+        };
         let id = importer.declare(Value {
             name: input.name.clone(),
-            shape,
+            shape: shape.map_err(place)?,
+            element: elements::of_type(tensor.elem_type),
             constant: None,
             initializer: None,
         })?;
         importer.graph.inputs.push(id);
     }
-    if declared == 0 {
+    if given.is_empty() && shapes == Shapes::OneSample {
         return Err(EngineError::format(
             "the outputs do not depend on any input",
-        ));
-    }
-    if declared > 1 && options.input_shape.is_some() {
-        return Err(EngineError::new(
-            EngineErrorKind::Option,
-            format!("an input shape was given, but the model has {declared} inputs"),
         ));
     }
     Ok(())
 }
 
-fn shape(input: &ValueInfoProto, options: &ImportOptions) -> Result<Vec<usize>, EngineError> {
+fn tensor_type(input: &ValueInfoProto) -> Result<&TypeProtoTensor, EngineError> {
     let tensor = input
         .r#type
         .as_ref()
         .and_then(|t| t.tensor_type.as_ref())
         .ok_or_else(|| EngineError::unsupported("it is not a tensor"))?;
-    if !data_type::is_float(tensor.elem_type) {
-        return Err(EngineError::unsupported(format!(
-            "it holds {} values; only floating-point inputs can be perturbed",
-            data_type::name(tensor.elem_type)
-        )));
+    let t = tensor.elem_type;
+    if data_type::is_float(t) || data_type::is_integer(t) || t == data_type::BOOL {
+        Ok(tensor)
+    } else {
+        Err(EngineError::unsupported(format!(
+            "it holds {} values; numbers are supported",
+            data_type::name(t)
+        )))
     }
+}
+
+/// Every axis as declared.
+fn whole(tensor: &TypeProtoTensor) -> Result<Vec<usize>, EngineError> {
+    let dims = tensor.shape.as_ref().map_or(&[][..], |shape| &shape.dim);
+    let dims: Option<Vec<usize>> = dims.iter().map(known).collect();
+    let dims = dims.ok_or_else(|| EngineError::shape("an axis is open or empty"))?;
+    n_elements(&dims)?;
+    Ok(dims)
+}
+
+fn shape(
+    tensor: &TypeProtoTensor,
+    options: &ImportOptions,
+    n_inputs: usize,
+) -> Result<Vec<usize>, EngineError> {
     let given = options.input_shape.as_deref();
     let dims = match (&tensor.shape, given) {
         (Some(shape), _) => shape.dim.as_slice(),
@@ -82,7 +104,11 @@ fn shape(input: &ValueInfoProto, options: &ImportOptions) -> Result<Vec<usize>, 
             batch.dim_value
         )));
     }
-    if let Some(given) = given {
+    // With several inputs the shape is meant for those that leave theirs open.
+    let is_open = rest.iter().any(|dim| known(dim).is_none());
+    if let Some(given) = given
+        && (is_open || n_inputs == 1)
+    {
         let fits = given.len() == rest.len()
             && rest
                 .iter()

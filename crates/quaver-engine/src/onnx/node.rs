@@ -4,14 +4,17 @@
 use super::proto::{AttributeProto, NodeProto};
 use crate::EngineError;
 use crate::graph::ValueId;
-use crate::tensor::Tensor;
+use crate::tensor::{Element, Tensor};
 
 /// One input of a node: its value, shape and, if it does not depend on the sample, its tensor.
 #[derive(Debug, Clone)]
 pub(crate) struct Input {
     pub value: ValueId,
     pub shape: Vec<usize>,
+    pub element: Element,
     pub constant: Option<Tensor>,
+    /// The operator that computes it, if a node does.
+    pub producer: Option<String>,
 }
 
 /// A node with everything its builder may look at.
@@ -43,6 +46,10 @@ impl NodeContext<'_> {
 
     pub fn ints(&self, name: &str) -> Option<&[i64]> {
         self.find(name).map(|a| a.ints.as_slice())
+    }
+
+    pub fn floats(&self, name: &str) -> Option<&[f32]> {
+        self.find(name).map(|a| a.floats.as_slice())
     }
 
     pub fn string(&self, name: &str, default: &'static str) -> String {

@@ -30,13 +30,26 @@ pub struct OperatorSetIdProto {
     pub version: i64,
 }
 
-/// Only the name: a node that calls a model-local function is refused by name.
+/// A model-local function: nodes that stand in for each node that calls it.
 #[derive(Clone, PartialEq, Message)]
 pub struct FunctionProto {
     #[prost(string, tag = "1")]
     pub name: String,
+    #[prost(string, repeated, tag = "4")]
+    pub input: Vec<String>,
+    #[prost(string, repeated, tag = "5")]
+    pub output: Vec<String>,
+    #[prost(message, repeated, tag = "7")]
+    pub node: Vec<NodeProto>,
+    #[prost(message, repeated, tag = "9")]
+    pub opset_import: Vec<OperatorSetIdProto>,
     #[prost(string, tag = "10")]
     pub domain: String,
+    /// Attributes with default values.
+    #[prost(message, repeated, tag = "11")]
+    pub attribute_proto: Vec<AttributeProto>,
+    #[prost(string, tag = "13")]
+    pub overload: String,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -67,6 +80,8 @@ pub struct NodeProto {
     pub attribute: Vec<AttributeProto>,
     #[prost(string, tag = "7")]
     pub domain: String,
+    #[prost(string, tag = "8")]
+    pub overload: String,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -81,13 +96,54 @@ pub struct AttributeProto {
     pub s: Vec<u8>,
     #[prost(message, optional, tag = "5")]
     pub t: Option<TensorProto>,
+    #[prost(message, optional, tag = "6")]
+    pub g: Option<GraphProto>,
     #[prost(float, repeated, tag = "7")]
     pub floats: Vec<f32>,
     #[prost(int64, repeated, tag = "8")]
     pub ints: Vec<i64>,
+    #[prost(bytes = "vec", repeated, tag = "9")]
+    pub strings: Vec<Vec<u8>>,
     /// The ONNX enum `AttributeType`: 1 float, 2 int, 3 string, 4 tensor, 5 graph, 6 floats, 7 ints.
     #[prost(int32, tag = "20")]
     pub r#type: i32,
+    /// Inside a function: the attribute of the calling node that this one is.
+    #[prost(string, tag = "21")]
+    pub ref_attr_name: String,
+}
+
+impl AttributeProto {
+    /// An integer.
+    pub fn int(name: &str, i: i64) -> Self {
+        let name = name.to_owned();
+        Self {
+            name,
+            i,
+            r#type: 2,
+            ..Self::default()
+        }
+    }
+
+    /// A list of integers.
+    pub fn ints(name: &str, ints: &[i64]) -> Self {
+        Self {
+            name: name.to_owned(),
+            ints: ints.to_vec(),
+            r#type: 7,
+            ..Self::default()
+        }
+    }
+
+    /// A number.
+    pub fn float(name: &str, f: f32) -> Self {
+        let name = name.to_owned();
+        Self {
+            name,
+            f,
+            r#type: 1,
+            ..Self::default()
+        }
+    }
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -108,6 +164,8 @@ pub struct TensorProto {
     pub raw_data: Vec<u8>,
     #[prost(double, repeated, tag = "10")]
     pub double_data: Vec<f64>,
+    #[prost(uint64, repeated, tag = "11")]
+    pub uint64_data: Vec<u64>,
     #[prost(message, repeated, tag = "13")]
     pub external_data: Vec<StringStringEntryProto>,
     /// 0 in this file, 1 in another.

@@ -7,7 +7,7 @@ use std::path::{Component, Path};
 use half::{bf16, f16};
 
 use super::proto::TensorProto;
-use crate::tensor::{Data, Tensor, n_elements};
+use crate::tensor::{Data, Tensor, n_stored};
 use crate::{EngineError, EngineErrorKind};
 
 /// The ONNX enum `TensorProto.DataType`, as far as Quaver reads it.
@@ -70,7 +70,7 @@ pub(crate) fn tensor(proto: &TensorProto, folder: Option<&Path>) -> Result<Tenso
         .map(|&dim| usize::try_from(dim))
         .collect::<Result<_, _>>()
         .map_err(|_| EngineError::format(format!("negative dimension in {:?}", proto.dims)))?;
-    let n = n_elements(&shape)?;
+    let n = n_stored(&shape)?;
     let bytes_each = match proto.data_type {
         t::UINT8 | t::INT8 | t::BOOL => 1,
         t::UINT16 | t::INT16 | t::FLOAT16 | t::BFLOAT16 => 2,
@@ -143,7 +143,10 @@ fn from_fields(proto: &TensorProto) -> Data {
         t::FLOAT16 => Data::F32(half_bits().map(|b| f16::from_bits(b).to_f32()).collect()),
         t::BFLOAT16 => Data::F32(half_bits().map(|b| bf16::from_bits(b).to_f32()).collect()),
         t::BOOL => Data::Bool(proto.int32_data.iter().map(|&x| x != 0).collect()),
-        t::INT64 | t::UINT64 | t::UINT32 => Data::Int(proto.int64_data.clone()),
+        t::INT64 => Data::Int(proto.int64_data.clone()),
+        t::UINT64 | t::UINT32 => {
+            Data::Int(proto.uint64_data.iter().map(|&x| x.cast_signed()).collect())
+        }
         _ => Data::Int(proto.int32_data.iter().map(|&x| i64::from(x)).collect()),
     }
 }

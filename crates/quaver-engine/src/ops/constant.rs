@@ -1,10 +1,11 @@
 //! Values that do not depend on the sample: constants, shapes, and casts of both.
 
 use crate::EngineError;
+use crate::compose::Body;
 use crate::onnx::node::NodeContext;
 use crate::onnx::tensors::{self, data_type};
 use crate::op::Built;
-use crate::tensor::{Data, Tensor, n_elements};
+use crate::tensor::{Data, Element, MAX_ELEMENTS, Tensor, n_elements, strides};
 
 /// The tensor of an attribute, in whichever form it is given.
 pub(super) fn constant(node: &NodeContext<'_>) -> Result<Built, EngineError> {
@@ -64,19 +65,100 @@ pub(super) fn shape(node: &NodeContext<'_>) -> Result<Built, EngineError> {
     Ok(Built::Constant(Tensor::ints(dims.collect())))
 }
 
+/// The number of elements of input 0.
+pub(super) fn size(node: &NodeContext<'_>) -> Result<Built, EngineError> {
+    let n = node.input(0)?.shape.iter().product::<usize>();
+    let n = i64::try_from(n).unwrap_or(i64::MAX);
+    Tensor::new(Vec::new(), Data::Int(vec![n])).map(Built::Constant)
+}
+
+/// From a start up to a limit in steps.
+pub(super) fn range(node: &NodeContext<'_>) -> Result<Built, EngineError> {
+    let read = |at: usize, role: &str| -> Result<(f64, Element), EngineError> {
+        let tensor = node.required_constant(at, role)?;
+        let first = tensor.numbers().first().copied();
+        let first = first.ok_or_else(|| EngineError::format(format!("its {role} is empty")))?;
+        Ok((first, tensor.element()))
+    };
+    let ((start, element), (limit, _)) = (read(0, "start")?, read(1, "limit")?);
+    let (delta, _) = read(2, "delta")?;
+    let n = ((limit - start) / delta).ceil().max(0.0);
+    if !n.is_finite() || n > MAX_ELEMENTS as f64 {
+        return Err(EngineError::format(format!(
+            "from {start} to {limit} in steps of {delta}"
+        )));
+    }
+    let n = n as usize;
+    let values = (0..n).map(|i| start + i as f64 * delta).collect();
+    Tensor::of(element, vec![n], values).map(Built::Constant)
+}
+
+/// Ones on a diagonal, in the shape of input 0.
+pub(super) fn eye_like(node: &NodeContext<'_>) -> Result<Built, EngineError> {
+    let x = node.input(0)?;
+    let &[rows, columns] = x.shape.as_slice() else {
+        return Err(EngineError::shape(format!(
+            "a value of shape {:?} is no matrix",
+            x.shape
+        )));
+    };
+    let k = i128::from(node.int("k", 0));
+    let one = |at: usize| (at % columns) as i128 == (at / columns) as i128 + k;
+    let values = (0..rows * columns)
+        .map(|at| f64::from(u8::from(one(at))))
+        .collect();
+    let element = match node.attribute("dtype") {
+        None => x.element,
+        Some(to) if data_type::is_float(to.i as i32) => Element::Float,
+        Some(to) if to.i as i32 == data_type::BOOL => Element::Bool,
+        Some(_) => Element::Int,
+    };
+    Tensor::of(element, x.shape.clone(), values).map(Built::Constant)
+}
+
+/// Where a constant is not 0: one row of places per axis.
+pub(super) fn non_zero(node: &NodeContext<'_>) -> Result<Built, EngineError> {
+    let x = node.required_constant(0, "input")?;
+    let places = x
+        .numbers()
+        .into_iter()
+        .enumerate()
+        .filter(|&(_, x)| x != 0.0);
+    let places: Vec<usize> = places.map(|(at, _)| at).collect();
+    let axes = strides(x.shape()).into_iter().zip(x.shape());
+    let rows = axes.flat_map(|(stride, &dim)| {
+        let along = places.iter().map(move |at| at / stride % dim);
+        along.map(|at| i64::try_from(at).unwrap_or(i64::MAX))
+    });
+    let shape = vec![x.shape().len(), places.len()];
+    Tensor::new(shape, Data::Int(rows.collect())).map(Built::Constant)
+}
+
+/// What depends on the sample stays in the precision the network is run in; only its kind may change.
+fn cast_at_run_time(node: &NodeContext<'_>, from: Element, to: i32) -> Result<Built, EngineError> {
+    let op_type = match from {
+        Element::Float if data_type::is_float(to) => return Ok(Built::Alias),
+        _ if data_type::is_float(to) => "Real",
+        _ if data_type::is_integer(to) => "Truncate",
+        _ if to == data_type::BOOL => "IsTrue",
+        _ => {
+            return Err(EngineError::unsupported(format!(
+                "attribute to = {}",
+                data_type::name(to)
+            )));
+        }
+    };
+    let mut body = Body::new(node);
+    let y = body.private(op_type, &[node.name(0)?], Vec::new());
+    body.returns(y)
+}
+
 /// Another number type. Values that depend on the sample stay in the precision the network is run in.
 pub(super) fn cast(node: &NodeContext<'_>) -> Result<Built, EngineError> {
     let x = node.input(0)?;
     let to = i32::try_from(node.int("to", 0)).unwrap_or(0);
     let Some(constant) = &x.constant else {
-        return if data_type::is_float(to) {
-            Ok(Built::Alias)
-        } else {
-            Err(EngineError::unsupported(format!(
-                "attribute to = {} for a value computed from the sample: it has no derivative",
-                data_type::name(to)
-            )))
-        };
+        return cast_at_run_time(node, x.element, to);
     };
     let data = match (constant.data(), to) {
         (Data::F32(_) | Data::F64(_), to) if data_type::is_float(to) => return Ok(Built::Alias),

@@ -9,7 +9,7 @@ use quaver_kernels::Scalar;
 use quaver_kernels::conv::{Conv as Kernel, ConvOptions, ConvShape};
 
 use super::affine::Affine;
-use super::layout::Layout;
+use super::channels::Layout;
 use super::window::{Rounding, sliding};
 use crate::EngineError;
 use crate::onnx::node::NodeContext;

@@ -14,6 +14,9 @@ pub(super) trait Curve: Clone + Debug + Send + Sync + 'static {
     /// Whether the slope is always 0 or 1, so that a bit per element keeps it.
     const SLOPE_IS_BIT: bool = false;
 
+    /// Whether the slope is 0 everywhere, so that nothing flows back.
+    const IS_FLAT: bool = false;
+
     /// f(x).
     fn value<T: Scalar>(&self, x: T) -> T;
 
@@ -30,6 +33,10 @@ impl<C: Curve> Operator for Elementwise<C> {
             op: Arc::new(self.clone()),
             seeks: false,
         })
+    }
+
+    fn carries(&self, _: usize) -> bool {
+        !C::IS_FLAT
     }
 }
 

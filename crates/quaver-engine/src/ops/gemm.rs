@@ -1,18 +1,39 @@
-//! Gemm: y = α A' B' + β C, with B and C constant: a dense layer. The transpose is gA = α gy B'ᵀ.
+//! Gemm: y = α A' B' + β C; with B and C constant, a dense layer. The transpose is gA = α gy B'ᵀ.
 
 use super::linear::{Linear, Stored};
 use crate::EngineError;
+use crate::compose::{Body, Name};
 use crate::onnx::node::NodeContext;
 use crate::op::Built;
 use crate::tensor::broadcast_index;
 
+/// With factors that depend on the sample: a product, a scaling and a sum.
+fn general(node: &NodeContext<'_>) -> Result<Built, EngineError> {
+    let mut body = Body::new(node);
+    let mut factor = |at: usize, attribute: &str| -> Result<Name, EngineError> {
+        Ok(match node.flag(attribute, false) {
+            true => body.transpose(node.name(at)?, &[1, 0]),
+            false => node.name(at)?.clone(),
+        })
+    };
+    let (a, b) = (factor(0, "transA")?, factor(1, "transB")?);
+    let alpha = body.number(node.float("alpha", 1.0))?;
+    let mut y = body.op("MatMul", &[&a, &b]);
+    y = body.op("Mul", &[&y, &alpha]);
+    if node.optional(2).is_some() {
+        let beta = body.number(node.float("beta", 1.0))?;
+        let c = body.op("Mul", &[node.name(2)?, &beta]);
+        y = body.op("Add", &[&y, &c]);
+    }
+    body.returns(y)
+}
+
 /// Reads a Gemm node.
 pub(super) fn build(node: &NodeContext<'_>) -> Result<Built, EngineError> {
     let a = node.input(0)?;
-    if node.flag("transA", false) {
-        return Err(EngineError::unsupported(
-            "attribute transA = 1: the batch axis would be summed over",
-        ));
+    let fixed = |at: usize| node.optional(at).is_none_or(|x| x.constant.is_some());
+    if node.flag("transA", false) || !fixed(1) || !fixed(2) {
+        return general(node);
     }
     let b = node.required_constant(1, "weight B")?;
     let c = node.constant(2, "bias C")?;

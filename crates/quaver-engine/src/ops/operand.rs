@@ -20,14 +20,9 @@ pub(super) enum Operand {
 pub(super) fn operands(inputs: &[&Input]) -> Result<(Vec<Operand>, Vec<ValueId>), EngineError> {
     let mut values = Vec::new();
     let mut operands = Vec::with_capacity(inputs.len());
-    for (at, input) in inputs.iter().enumerate() {
+    for input in inputs {
         operands.push(match &input.constant {
-            Some(tensor) if tensor.is_float() => Operand::Constant(tensor.clone()),
-            Some(_) => {
-                return Err(EngineError::unsupported(format!(
-                    "input {at} holds integers beside floating-point numbers"
-                )));
-            }
+            Some(tensor) => Operand::Constant(tensor.to_floats()?),
             None => {
                 values.push(input.value);
                 Operand::Input(values.len() - 1)

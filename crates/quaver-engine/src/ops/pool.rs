@@ -9,7 +9,7 @@ use quaver_kernels::Scalar;
 use quaver_kernels::pool::Pool as Kernel;
 use quaver_kernels::window::{AXES, Window};
 
-use super::layout::Layout;
+use super::channels::Layout;
 use super::window::{Rounding, Sliding, sliding};
 use crate::EngineError;
 use crate::onnx::node::{Input, NodeContext};

@@ -7,10 +7,11 @@ use std::sync::Arc;
 
 use quaver_kernels::Scalar;
 
+use super::lookup;
 use crate::EngineError;
 use crate::onnx::node::{Input, NodeContext, resolve_axis};
 use crate::op::{Built, Lower, Operator, Saved, Spec, Step};
-use crate::tensor::{broadcast, n_elements, strides};
+use crate::tensor::{MAX_ELEMENTS, broadcast, n_elements, strides};
 
 /// `length` consecutive places of the output copied from as many consecutive ones of the input.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,10 +63,10 @@ impl<T: Scalar> Step<T> for Rearrange {
 }
 
 /// The places of `input` along each axis, `None` for fill; the output's shape is the lists' lengths.
-type Places = Vec<Vec<Option<usize>>>;
+pub(super) type Places = Vec<Vec<Option<usize>>>;
 
 /// A rearrangement that acts on each axis by itself.
-fn by_axis(input: &Input, places: &Places, fill: f64) -> Result<Mapped, EngineError> {
+pub(super) fn by_axis(input: &Input, places: &Places, fill: f64) -> Result<Mapped, EngineError> {
     let shape: Vec<usize> = places.iter().map(Vec::len).collect();
     n_elements(&shape)?;
     let mut index = vec![Some(0)];
@@ -81,10 +82,10 @@ fn by_axis(input: &Input, places: &Places, fill: f64) -> Result<Mapped, EngineEr
 }
 
 /// For every place of the output, the place of the input.
-struct Mapped {
-    index: Vec<Option<usize>>,
-    shape: Vec<usize>,
-    fill: f64,
+pub(super) struct Mapped {
+    pub index: Vec<Option<usize>>,
+    pub shape: Vec<usize>,
+    pub fill: f64,
 }
 
 impl Mapped {
@@ -113,7 +114,7 @@ impl Mapped {
         }
     }
 
-    fn build(self, input: &Input) -> Result<Built, EngineError> {
+    pub(super) fn build(self, input: &Input) -> Result<Built, EngineError> {
         if let Some(constant) = &input.constant {
             let tensor = constant.gather(self.shape, &self.index, self.fill)?;
             return Ok(Built::Constant(tensor));
@@ -123,7 +124,7 @@ impl Mapped {
     }
 }
 
-fn all(dim: usize) -> Vec<Option<usize>> {
+pub(super) fn all(dim: usize) -> Vec<Option<usize>> {
     (0..dim).map(Some).collect()
 }
 
@@ -236,8 +237,11 @@ pub(super) fn pad(node: &NodeContext<'_>) -> Result<Built, EngineError> {
     for (at, &axis) in axes.iter().enumerate() {
         let (begin, end) = (pads[at], pads[axes.len() + at]);
         let dim = i64::try_from(x.shape[axis]).unwrap_or(i64::MAX);
-        let limit = 1 << 31;
-        if begin.abs() > limit || end.abs() > limit || begin + dim + end < 0 {
+        let limit = MAX_ELEMENTS as i64;
+        if !(-limit..=limit).contains(&begin)
+            || !(-limit..=limit).contains(&end)
+            || begin + dim + end < 0
+        {
             return Err(EngineError::format(format!(
                 "pads {begin} and {end} of an axis of {dim}"
             )));
@@ -273,6 +277,9 @@ pub(super) fn pad(node: &NodeContext<'_>) -> Result<Built, EngineError> {
 pub(super) fn gather(node: &NodeContext<'_>) -> Result<Built, EngineError> {
     let x = node.input(0)?;
     let axis = node.axis("axis", 0, x.shape.len())?;
+    if node.input(1)?.constant.is_none() {
+        return lookup::build(node, axis);
+    }
     let indices = node.required_constant(1, "list of indices")?;
     let places: Vec<Option<usize>> = indices
         .integers()
@@ -341,9 +348,6 @@ pub(super) fn split(node: &NodeContext<'_>) -> Result<Built, EngineError> {
             "parts of sizes {sizes:?} of axis {axis} of {:?} into {n} outputs",
             x.shape
         )));
-    }
-    if x.constant.is_some() {
-        return Err(EngineError::unsupported("splitting a constant"));
     }
     let mut start = 0;
     let mut specs = Vec::with_capacity(n);

@@ -50,12 +50,22 @@ enum Kind {
     Sum,
 }
 
-fn build(node: &NodeContext<'_>, kind: Kind) -> Result<Built, EngineError> {
+/// What a reduction runs over.
+pub(super) struct Groups {
+    /// For every element of the input, the element of the output it goes into.
+    pub into: Vec<u32>,
+    pub n_out: usize,
+    /// The output's shape.
+    pub shape: Vec<usize>,
+}
+
+/// Reads the axes to reduce over, by default all. `None` when the node says to do nothing without axes.
+pub(super) fn groups(node: &NodeContext<'_>) -> Result<Option<Groups>, EngineError> {
     let x = node.input(0)?;
     let rank = x.shape.len();
     let axes = node.ints_or_input("axes", 1)?.unwrap_or_default();
     let axes = match axes.as_slice() {
-        [] if node.flag("noop_with_empty_axes", false) => return Ok(Built::Alias),
+        [] if node.flag("noop_with_empty_axes", false) => return Ok(None),
         [] => (0..rank).collect(),
         axes => resolve_axes(axes, rank)?,
     };
@@ -68,28 +78,38 @@ fn build(node: &NodeContext<'_>, kind: Kind) -> Result<Built, EngineError> {
             }
         })
         .collect();
-    let n_in: usize = x.shape.iter().product();
-    let n_out: usize = kept.iter().product();
-    if n_in == 0 {
+    if x.shape.contains(&0) {
         return Err(EngineError::shape("it reduces a value without elements"));
     }
-    let op = Reduce {
-        into: broadcast_index(&kept, &x.shape),
-        n_out,
-        factor: match kind {
-            Kind::Mean => n_out as f64 / n_in as f64,
-            Kind::Sum => 1.0,
-        },
-    };
     let shape = if node.flag("keepdims", true) {
-        kept
+        kept.clone()
     } else {
         (0..rank)
             .filter(|axis| !axes.contains(axis))
             .map(|axis| x.shape[axis])
             .collect()
     };
-    Ok(Built::step(op, vec![x.value], shape))
+    Ok(Some(Groups {
+        into: broadcast_index(&kept, &x.shape),
+        n_out: kept.iter().product(),
+        shape,
+    }))
+}
+
+fn build(node: &NodeContext<'_>, kind: Kind) -> Result<Built, EngineError> {
+    let x = node.input(0)?;
+    let Some(groups) = groups(node)? else {
+        return Ok(Built::Alias);
+    };
+    let op = Reduce {
+        factor: match kind {
+            Kind::Mean => groups.n_out as f64 / groups.into.len() as f64,
+            Kind::Sum => 1.0,
+        },
+        into: groups.into,
+        n_out: groups.n_out,
+    };
+    Ok(Built::step(op, vec![x.value], groups.shape))
 }
 
 /// The mean over `axes`.

@@ -5,7 +5,7 @@
 
 use crate::graph::{Graph, Node, Value, ValueId};
 use crate::op::{LayoutContext, Operator, ProgramOptions};
-use crate::ops::layout::relayout;
+use crate::ops::channels::relayout;
 use std::sync::Arc;
 
 /// Rewrites `graph`; the values in `keep` stay computed as they are.
@@ -94,6 +94,7 @@ impl Pass<'_> {
             shape: moved(&known.shape),
             constant: None,
             initializer: None,
+            element: known.element,
         };
         let id = ValueId(self.graph.values.len() as u32);
         self.graph.values.push(twin);

@@ -16,6 +16,15 @@ pub(super) fn compile<T: Real>(
     let graph = passes::fused(graph, output, wrt, options);
     let on_path = on_path(&graph, wrt);
     for &value in wrt {
+        if !graph.is_real(value) {
+            return Err(EngineError::new(
+                EngineErrorKind::Option,
+                format!(
+                    "'{}' holds integers, which cannot be differentiated by; name a value computed from it, such as the embedding of token ids",
+                    graph.name(value)
+                ),
+            ));
+        }
         let reaches = value == output || {
             let below = self::on_path(&graph, &[value]);
             below[output.index()]
@@ -87,7 +96,8 @@ fn on_path(graph: &Graph, sources: &[ValueId]) -> Vec<bool> {
         on_path[source.index()] = true;
     }
     for node in &graph.nodes {
-        if node.inputs.iter().any(|input| on_path[input.index()]) {
+        let mut inputs = node.inputs.iter().enumerate();
+        if inputs.any(|(at, input)| on_path[input.index()] && node.op.carries(at)) {
             on_path[node.output.index()] = true;
         }
     }
@@ -98,7 +108,7 @@ fn paths(graph: &Graph, node: &Node, on_path: &[bool], flow: impl Fn(usize) -> F
     let n_output = graph.n_elements(node.output);
     let inputs = node.inputs.iter().enumerate();
     inputs
-        .filter(|(_, value)| on_path[value.index()])
+        .filter(|&(input, value)| on_path[value.index()] && node.op.carries(input))
         .map(|(input, &value)| {
             let flow = flow(input);
             let n_input = graph.n_elements(value);

@@ -1,0 +1,324 @@
+//! Functions, branches, token ids and labels: what a model may be made of beside plain nodes.
+
+use super::*;
+use crate::Program;
+use crate::onnx::proto::{
+    AttributeProto, Dimension, FunctionProto, OperatorSetIdProto, TensorProto, TensorShapeProto,
+    TypeProto, TypeProtoTensor, ValueInfoProto,
+};
+
+fn info(name: &str, elem_type: i32, dims: &[i64]) -> ValueInfoProto {
+    let dim = |&dim_value: &i64| Dimension {
+        dim_value,
+        ..Default::default()
+    };
+    ValueInfoProto {
+        name: name.into(),
+        r#type: Some(TypeProto {
+            tensor_type: Some(TypeProtoTensor {
+                elem_type,
+                shape: Some(TensorShapeProto {
+                    dim: dims.iter().map(dim).collect(),
+                }),
+            }),
+        }),
+    }
+}
+
+fn node(op_type: &str, inputs: &[&str], outputs: &[&str]) -> NodeProto {
+    NodeProto {
+        op_type: op_type.into(),
+        input: inputs.iter().map(|&s| s.into()).collect(),
+        output: outputs.iter().map(|&s| s.into()).collect(),
+        ..Default::default()
+    }
+}
+
+fn opset(domain: &str, version: i64) -> OperatorSetIdProto {
+    OperatorSetIdProto {
+        domain: domain.into(),
+        version,
+    }
+}
+
+fn model(input: ValueInfoProto, nodes: Vec<NodeProto>, outputs: &[&str]) -> ModelProto {
+    ModelProto {
+        graph: Some(GraphProto {
+            node: nodes,
+            input: vec![input],
+            output: outputs.iter().map(|name| info(name, 1, &[])).collect(),
+            ..Default::default()
+        }),
+        opset_import: vec![opset("", 17), opset("local", 1)],
+        ..Default::default()
+    }
+}
+
+fn read(model: &ModelProto) -> Result<Graph, EngineError> {
+    import(model, None, &ImportOptions::default())
+}
+
+fn run(graph: &Graph, x: &[f64]) -> Vec<f64> {
+    let program = Program::<f64>::new(graph, graph.outputs()[0], &[]).unwrap();
+    let mut workspace = program.workspace();
+    program.forward(&mut workspace, &[x]).unwrap().to_vec()
+}
+
+fn call(op_type: &str, inputs: &[&str], outputs: &[&str]) -> NodeProto {
+    NodeProto {
+        domain: "local".into(),
+        ..node(op_type, inputs, outputs)
+    }
+}
+
+/// leaky(x) + x, the slope an attribute with a default.
+fn function(name: &str, inner: NodeProto) -> FunctionProto {
+    FunctionProto {
+        name: name.into(),
+        domain: "local".into(),
+        input: vec!["a".into()],
+        output: vec!["b".into(), "a".into()],
+        node: vec![inner, node("Add", &["t", "a"], &["b"])],
+        opset_import: vec![opset("", 18), opset("local", 1)],
+        attribute_proto: vec![AttributeProto::float("slope", 0.5)],
+        ..Default::default()
+    }
+}
+
+#[test]
+fn functions_are_written_out() {
+    let mut leaky = node("LeakyRelu", &["a"], &["t"]);
+    leaky.attribute.push(AttributeProto {
+        name: "alpha".into(),
+        ref_attr_name: "slope".into(),
+        ..Default::default()
+    });
+    let mut second = call("F", &["u"], &["y", "same"]);
+    second.attribute.push(AttributeProto::float("slope", 0.25));
+    let mut nested = call("G", &["x"], &["u"]);
+    nested.name = "first".into();
+    let mut model = model(
+        info("x", 1, &[1, 2]),
+        vec![nested, second, node("Sub", &["y", "same"], &["z"])],
+        &["z"],
+    );
+    model.functions = vec![
+        function("F", leaky),
+        function("G", call("F", &["a"], &["t"])),
+    ];
+    // G(x) = F(x) + x with F(x) = leaky(x) + x; z = leaky₀.₂₅(G(x)).
+    let graph = read(&model).unwrap();
+    assert_eq!(run(&graph, &[1.0, -1.0]), [3.0, -2.5 * 0.25]);
+    assert!(graph.find("u/t/t").is_some(), "inner values have names");
+}
+
+#[test]
+fn functions_that_call_themselves_are_refused() {
+    let mut model = model(
+        info("x", 1, &[1, 2]),
+        vec![call("F", &["x"], &["y"])],
+        &["y"],
+    );
+    model.functions = vec![function("F", call("F", &["a"], &["t"]))];
+    let message = read(&model).unwrap_err().to_string();
+    assert!(
+        message.contains("function F") && message.contains("deep"),
+        "{message}"
+    );
+    // Doubling at every level stays below the depth and must not fill memory.
+    let double = |name: &str, callee: &str| FunctionProto {
+        node: vec![call(callee, &["a"], &["t"]), call(callee, &["t"], &["b"])],
+        ..function(name, node("Neg", &["a"], &["t"]))
+    };
+    let names: Vec<String> = (0..40).map(|at| format!("F{at}")).collect();
+    model.functions = names
+        .windows(2)
+        .map(|pair| double(&pair[0], &pair[1]))
+        .collect();
+    model.functions.push(double("F39", "Neg"));
+    if let Some(graph) = &mut model.graph {
+        graph.node[0].op_type = "F0".into();
+    }
+    let message = read(&model).unwrap_err().to_string();
+    assert!(
+        message.contains("nodes, functions written out"),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_branch_of_a_constant_condition_is_read_in_its_place() {
+    let branch = |op_type: &str, name: &str| AttributeProto {
+        name: name.into(),
+        g: Some(GraphProto {
+            node: vec![node(op_type, &["h"], &["inner"])],
+            output: vec![info("inner", 1, &[])],
+            ..Default::default()
+        }),
+        ..Default::default()
+    };
+    let mut choose = node("If", &["condition"], &["y"]);
+    choose.attribute = vec![branch("Exp", "then_branch"), branch("Neg", "else_branch")];
+    let mut model = model(
+        info("x", 1, &[1, 1]),
+        vec![node("Abs", &["x"], &["h"]), choose],
+        &["y"],
+    );
+    for (holds, want) in [(0, -2.0), (1, 2f64.exp())] {
+        if let Some(graph) = &mut model.graph {
+            graph.initializer = vec![TensorProto {
+                name: "condition".into(),
+                data_type: 9,
+                int32_data: vec![holds],
+                ..Default::default()
+            }];
+        }
+        assert_eq!(run(&read(&model).unwrap(), &[-2.0]), [want]);
+    }
+    if let Some(graph) = &mut model.graph {
+        graph.initializer.clear();
+        graph.node.push(node("Less", &["x", "h"], &["condition"]));
+        graph.node.swap(1, 2);
+    }
+    let message = read(&model).unwrap_err().to_string();
+    assert!(
+        message.contains("condition (input 0) is computed from the sample"),
+        "{message}"
+    );
+}
+
+#[test]
+fn token_ids_are_read_and_their_embedding_is_differentiated_by() {
+    let mut model = model(
+        info("ids", 7, &[1, 3]),
+        vec![
+            node("Gather", &["table", "ids"], &["embedded"]),
+            node("ReduceMean", &["embedded"], &["y"]),
+        ],
+        &["y"],
+    );
+    if let Some(graph) = &mut model.graph {
+        graph.node[1].attribute = vec![AttributeProto::ints("axes", &[1])];
+        graph.initializer.push(TensorProto {
+            name: "table".into(),
+            dims: vec![4, 2],
+            data_type: 1,
+            float_data: (0..8).map(|x| x as f32).collect(),
+            ..Default::default()
+        });
+    }
+    let graph = read(&model).unwrap();
+    let (ids, y) = (graph.inputs()[0], graph.outputs()[0]);
+    let refusal = Program::<f64>::new(&graph, y, &[ids])
+        .err()
+        .unwrap()
+        .to_string();
+    assert!(refusal.contains("holds integers"), "{refusal}");
+    let embedded = graph.find("embedded").unwrap();
+    assert!(graph.is_real(embedded) && !graph.is_real(ids));
+    let program = Program::<f64>::new(&graph, y, &[embedded]).unwrap();
+    let mut workspace = program.workspace();
+    let logits = program
+        .forward(&mut workspace, &[&[3.0, 0.0, -1.0]])
+        .unwrap();
+    assert_eq!(logits, [4.0, 5.0]);
+    program.backward(&mut workspace, &[3.0, 0.0]);
+    assert_eq!(workspace.gradient(0), [1.0, 0.0, 1.0, 0.0, 1.0, 0.0]);
+    let beyond = program.forward(&mut workspace, &[&[4.0, 0.0, 0.0]]);
+    assert!(beyond.unwrap_err().to_string().contains("NaN"));
+}
+
+#[test]
+fn of_labels_and_probabilities_the_latter_are_read() {
+    let linear = NodeProto {
+        domain: ML.into(),
+        attribute: vec![
+            AttributeProto {
+                name: "coefficients".into(),
+                floats: vec![-1.0, -2.0, 1.0, 2.0],
+                ..Default::default()
+            },
+            AttributeProto::ints("classlabels_ints", &[0, 1]),
+            AttributeProto {
+                name: "post_transform".into(),
+                s: b"LOGISTIC".to_vec(),
+                ..Default::default()
+            },
+        ],
+        ..node("LinearClassifier", &["x"], &["label", "scores"])
+    };
+    let mut norm = node("Normalizer", &["scores"], &["sums"]);
+    norm.domain = ML.into();
+    norm.attribute.push(AttributeProto {
+        name: "norm".into(),
+        s: b"L1".to_vec(),
+        ..Default::default()
+    });
+    let mut zip = node("ZipMap", &["sums"], &["map"]);
+    zip.domain = ML.into();
+    let mut model = model(
+        info("x", 1, &[0, 2]),
+        vec![linear, norm, zip],
+        &["label", "map"],
+    );
+    model.opset_import = vec![opset(ML, 1)];
+    if let Some(graph) = &mut model.graph {
+        graph.output[0] = info("label", 7, &[0]);
+        graph.output[1].r#type = Some(TypeProto::default());
+    }
+    let graph = read(&model).unwrap();
+    let head = crate::Head::find(&graph, crate::HeadChoice::Detect).unwrap();
+    assert_eq!((head.kind, head.n_classes), (crate::HeadKind::Softmax, 2));
+    let p = run(&graph, &[0.5, 0.25]);
+    assert!(
+        (p[1] - 1.0 / (1.0 + (-1f64).exp())).abs() < 1e-15 && (p[0] + p[1] - 1.0).abs() < 1e-15
+    );
+}
+
+#[test]
+fn probabilities_without_a_softmax_are_not_taken_for_logits() {
+    let sums = |last: Vec<NodeProto>| {
+        let first = vec![
+            node("Sigmoid", &["x"], &["p"]),
+            node("ReduceSum", &["p"], &["s"]),
+        ];
+        read(&model(
+            info("x", 1, &[1, 3]),
+            [first, last].concat(),
+            &["y"],
+        ))
+        .unwrap()
+    };
+    let find = |graph: &Graph| crate::Head::find(graph, crate::HeadChoice::Detect);
+    let shares = sums(vec![node("Div", &["p", "s"], &["y"])]);
+    let head = find(&shares).unwrap();
+    assert_eq!(head.kind, crate::HeadKind::Softmax);
+    let p = run(&shares, &[0.0, 1.0, -1.0]);
+    assert!((p.iter().sum::<f64>() - 1.0).abs() < 1e-15 && (p[0] - 0.5 / 1.5).abs() < 1e-15);
+    let roots = sums(vec![
+        node("Sqrt", &["p"], &["r"]),
+        node("Mul", &["p", "p"], &["y"]),
+    ]);
+    let message = find(&roots).unwrap_err().to_string();
+    assert!(message.contains("never negative"), "{message}");
+
+    let one = TensorProto {
+        name: "one".into(),
+        data_type: 1,
+        float_data: vec![1.0],
+        ..Default::default()
+    };
+    let mut concat = node("Concat", &["q", "p"], &["y"]);
+    concat.attribute.push(AttributeProto::int("axis", 1));
+    let nodes = vec![
+        node("Sigmoid", &["x"], &["p"]),
+        node("Sub", &["one", "p"], &["q"]),
+        concat,
+    ];
+    let mut pair = model(info("x", 1, &[1, 1]), nodes, &["y"]);
+    if let Some(graph) = &mut pair.graph {
+        graph.initializer.push(one);
+    }
+    let head = find(&read(&pair).unwrap()).unwrap();
+    assert_eq!((head.kind, head.n_classes), (crate::HeadKind::Sigmoid, 2));
+}

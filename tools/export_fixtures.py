@@ -1,0 +1,284 @@
+"""Exports small versions of the classifiers people use, with what PyTorch says about them in double precision.
+
+    pip install -r tools/requirements-fixtures.txt
+    python tools/export_fixtures.py crates/quaver-engine/tests/fixtures [NAME ...]
+
+A fixture is a gzipped ONNX model whose trainable initializers hold no data. Both sides draw them alike: the i-th
+initializer without data (from 0) is, element by element, shift + scale * (2u - 1) with its own scale and shift
+(kept in the external_data entries of those names) and u = (SplitMix64 >> 11) * 2^-53, the generator started at
+(i + 1) * 0xD1B54A32D192ED03 modulo 2^64. Extra initializers hold what is to be reproduced for one sample:
+"expected/x", "expected/logits" (K) and "expected/gram" (K x K, J Jt), J being the derivative of the logits by the
+input, or by the value that the graph's name says. Without "expected/x" the sample is drawn too, with i = 9999, scale 1
+and shift 0.
+"""
+
+import contextlib
+import gzip
+import io
+import math
+import pathlib
+import sys
+import warnings
+
+import numpy as np
+import onnx
+import torch
+import torchvision.models as tv
+from onnx import numpy_helper
+from torch import nn
+from torchvision.models import convnext, densenet, efficientnet, maxvit, regnet, resnet, swin_transformer
+
+warnings.filterwarnings("ignore")
+K = 5
+SAMPLE = 9999
+
+
+def draw(index, shape, scale, shift):
+    n = int(np.prod(shape)) if len(shape) else 1
+    golden = np.uint64(0x9E3779B97F4A7C15)
+    with np.errstate(over="ignore"):
+        state = np.uint64(index + 1) * np.uint64(0xD1B54A32D192ED03)
+        z = state + np.arange(1, n + 1, dtype=np.uint64) * golden
+        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        z = z ^ (z >> np.uint64(31))
+    u = (z >> np.uint64(11)).astype(np.float64) * 2.0**-53
+    return (shift + scale * (2.0 * u - 1.0)).reshape(shape)
+
+
+def distribution(name, shape):
+    """Scale and shift that keep signals of order one, variances and gains positive."""
+    last = name.rsplit(".", 1)[-1]
+    if last == "running_var":
+        return 0.5, 1.0
+    if len(shape) <= 1:
+        return (0.25, 1.0) if "weight" in last or "scale" in last else (0.2, 0.0)
+    return math.sqrt(3.0 / max(1, math.prod(shape[1:]))), 0.0
+
+
+class Tokens(nn.Module):
+    def __init__(self, model):
+        super().__init__()
+        self.model = model
+
+    def forward(self, ids):
+        return self.model(input_ids=ids).logits
+
+
+class Recurrent(nn.Module):
+    def __init__(self, kind, **options):
+        super().__init__()
+        self.cell = kind(6, 8, batch_first=True, **options)
+        width = 16 if options.get("bidirectional") else 8
+        self.head = nn.Linear(width, K)
+
+    def forward(self, x):
+        y, _ = self.cell(x)
+        return self.head(y[:, -1] + y.mean(1))
+
+
+class Attending(nn.Module):
+    def __init__(self):
+        super().__init__()
+        layer = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True, activation="gelu", norm_first=True)
+        self.encoder = nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)
+        self.head = nn.Linear(8, K)
+
+    def forward(self, x):
+        return self.head(self.encoder(x).mean(1))
+
+
+class Upsampling(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.down = nn.Conv2d(3, 8, 3, 2, 1)
+        self.up = nn.ConvTranspose2d(8, 6, 3, 2, 1, output_padding=1)
+        self.group = nn.GroupNorm(2, 6)
+        self.instance = nn.InstanceNorm2d(6, affine=True)
+        self.local = nn.LocalResponseNorm(3)
+        self.act = nn.PReLU(6)
+        self.head = nn.Linear(6, K)
+
+    def forward(self, x):
+        y = self.act(self.group(self.up(self.down(x))))
+        y = nn.functional.interpolate(y, scale_factor=0.5, mode="bilinear", align_corners=False)
+        y = nn.functional.interpolate(self.local(y), size=(12, 12), mode="nearest")
+        y = nn.functional.pixel_unshuffle(nn.functional.pixel_shuffle(y.repeat(1, 2, 1, 1)[:, :8], 2), 2)[:, :6]
+        y = torch.where(y > 0, y, 0.3 * torch.tanh(y))
+        y = nn.functional.adaptive_avg_pool2d(self.instance(y) + y * y, 1).flatten(1)
+        return self.head(torch.log1p(y.abs()))
+
+
+def with_classifier(model, pool, n, hidden=16):
+    model.avgpool = nn.AdaptiveAvgPool2d(pool)
+    model.classifier = nn.Sequential(nn.Linear(n, hidden), nn.ReLU(), nn.Dropout(), nn.Linear(hidden, K))
+    return model
+
+
+def efficientnet_v2():
+    config = [
+        efficientnet.FusedMBConvConfig(1, 3, 1, 8, 8, 1),
+        efficientnet.FusedMBConvConfig(4, 3, 2, 8, 16, 1),
+        efficientnet.MBConvConfig(4, 3, 2, 16, 24, 2),
+    ]
+    return efficientnet.EfficientNet(config, 0.0, num_classes=K, last_channel=32)
+
+
+def transformer(kind):
+    import transformers as t
+
+    common = dict(vocab_size=50, max_position_embeddings=16, num_labels=K)
+    if kind == "bert":
+        config = t.BertConfig(hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32, **common)
+        return Tokens(t.BertForSequenceClassification(config))
+    config = t.DistilBertConfig(dim=16, n_layers=2, n_heads=2, hidden_dim=32, **common)
+    return Tokens(t.DistilBertForSequenceClassification(config))
+
+
+IDS = torch.tensor([[2, 7, 30, 11, 49, 3, 7]])
+MODELS = {
+    "alexnet": (lambda: with_classifier(tv.alexnet(), 1, 256), (3, 63, 63)),
+    "vgg11_bn": (lambda: with_classifier(tv.VGG(tv.vgg.make_layers([8, "M", 16, "M", 32, "M"], True), K), 2, 32 * 4), (3, 32, 32)),
+    "squeezenet": (lambda: tv.squeezenet1_1(num_classes=K), (3, 48, 48)),
+    "resnet": (lambda: resnet.ResNet(resnet.BasicBlock, [1, 1, 1, 1], num_classes=K), (3, 32, 32)),
+    "resnext": (lambda: resnet.ResNet(resnet.Bottleneck, [1, 1, 1, 1], num_classes=K, groups=4, width_per_group=8), (3, 32, 32)),
+    "densenet": (lambda: densenet.DenseNet(8, (2, 2, 2, 2), 16, num_classes=K), (3, 48, 48)),
+    "inception_v3": (lambda: tv.inception_v3(num_classes=K, aux_logits=False, init_weights=False), (3, 75, 75)),
+    "googlenet": (lambda: tv.googlenet(num_classes=K, aux_logits=False, init_weights=False), (3, 48, 48)),
+    "mobilenet_v2": (lambda: tv.mobilenet_v2(num_classes=K, width_mult=0.25), (3, 48, 48)),
+    "mobilenet_v3": (lambda: tv.mobilenet_v3_small(num_classes=K, width_mult=0.5), (3, 48, 48)),
+    "shufflenet": (lambda: tv.shufflenet_v2_x0_5(num_classes=K), (3, 48, 48)),
+    "mnasnet": (lambda: tv.MNASNet(0.25, num_classes=K), (3, 48, 48)),
+    "efficientnet": (lambda: tv.efficientnet_b0(num_classes=K), (3, 32, 32)),
+    "efficientnet_v2": (efficientnet_v2, (3, 32, 32)),
+    "regnet_y": (lambda: regnet.RegNet(regnet.BlockParams([1, 1], [16, 32], [8, 8], [1.0, 1.0], [2, 2], 0.25), num_classes=K), (3, 32, 32)),
+    "convnext": (lambda: convnext.ConvNeXt([convnext.CNBlockConfig(8, 16, 1), convnext.CNBlockConfig(16, None, 1)], num_classes=K), (3, 32, 32)),
+    "vit": (lambda: tv.VisionTransformer(32, 8, 2, 2, 16, 32, num_classes=K), (3, 32, 32)),
+    "swin": (lambda: swin_transformer.SwinTransformer([4, 4], 8, [2, 2], [2, 2], [4, 4], num_classes=K), (3, 32, 32)),
+    "swin_v2": (
+        lambda: swin_transformer.SwinTransformer(
+            [4, 4], 8, [2, 2], [2, 2], [4, 4], num_classes=K,
+            block=swin_transformer.SwinTransformerBlockV2, downsample_layer=swin_transformer.PatchMergingV2),
+        (3, 32, 32)),
+    "maxvit": (lambda: maxvit.MaxVit((32, 32), 8, 2, [8, 16], [1, 1], 4, 0.0, num_classes=K), (3, 32, 32)),
+    "bert": (lambda: transformer("bert"), IDS),
+    "distilbert": (lambda: transformer("distilbert"), IDS),
+    "lstm": (lambda: Recurrent(nn.LSTM, num_layers=2, bidirectional=True), (7, 6)),
+    "gru": (lambda: Recurrent(nn.GRU), (7, 6)),
+    "rnn": (lambda: Recurrent(nn.RNN), (7, 6)),
+    "encoder": (Attending, (5, 8)),
+    "upsampling": (Upsampling, (3, 24, 24)),
+}
+EXPORTERS = [("ts", 11), ("ts", 17), ("dynamo", 18), ("dynamo", 23)]
+
+
+def prepare(name):
+    build, sample = MODELS[name]
+    torch.manual_seed(0)
+    model = build().double().eval()
+    x = sample if torch.is_tensor(sample) else torch.from_numpy(draw(SAMPLE, (1, *sample), 1.0, 0.0))
+    trainable = dict(model.named_parameters())
+    trainable.update({n: b for n, b in model.named_buffers() if n.endswith(("running_mean", "running_var"))})
+    # Parameters that start out equal would be written once, under one of their names.
+    with torch.no_grad():
+        for i, (key, value) in enumerate(trainable.items()):
+            value.copy_(torch.from_numpy(draw(10000 + i, list(value.shape), *distribution(key, list(value.shape)))))
+    return model, x, trainable
+
+
+def export(model, x, exporter, opset):
+    buffer = io.BytesIO()
+    if exporter == "ts":
+        torch.onnx.export(
+            model, (x,), buffer, dynamo=False, opset_version=opset, do_constant_folding=False,
+            training=torch.onnx.TrainingMode.PRESERVE, input_names=["x"], output_names=["logits"],
+            dynamic_axes={"x": {0: "batch"}, "logits": {0: "batch"}})
+        return onnx.load_model_from_string(buffer.getvalue())
+    program = torch.onnx.export(
+        model, (x,), dynamo=True, opset_version=opset, optimize=False, verbose=False,
+        input_names=["x"], output_names=["logits"])
+    program.save(buffer)
+    return onnx.load_model_from_string(buffer.getvalue())
+
+
+def reference(model, x):
+    leaf = x
+    if not x.is_floating_point():
+        table = next(m for n, m in model.named_modules() if n.endswith("word_embeddings"))
+        kept = []
+        handle = table.register_forward_hook(lambda _m, _i, y: kept.append(y.detach().requires_grad_()) or kept[-1])
+        logits = model(x)[0]
+        leaf = kept[0]
+        handle.remove()
+    else:
+        leaf = x.clone().requires_grad_()
+        logits = model(leaf)[0]
+    rows = [torch.autograd.grad(z, leaf, retain_graph=True)[0].flatten() for z in logits]
+    jacobian = torch.stack(rows)
+    return logits.detach(), jacobian @ jacobian.T
+
+
+def strip(proto, trainable):
+    """Takes out what is drawn; returns the drawn values by parameter name."""
+    del proto.metadata_props[:]
+    del proto.graph.value_info[:]
+    proto.doc_string = proto.producer_version = ""
+    for holder in [*proto.graph.node, *(n for f in proto.functions for n in f.node)]:
+        holder.doc_string = ""
+        del holder.metadata_props[:]
+    for f in proto.functions:
+        f.doc_string = ""
+        del f.value_info[:]
+    drawn = {}
+    for tensor in proto.graph.initializer:
+        del tensor.metadata_props[:]
+        if tensor.name not in trainable:
+            continue
+        scale, shift = distribution(tensor.name, list(tensor.dims))
+        drawn[tensor.name] = draw(len(drawn), list(tensor.dims), scale, shift)
+        tensor.raw_data = b""
+        del tensor.double_data[:]
+        tensor.data_location = onnx.TensorProto.DEFAULT
+        for key, value in (("scale", scale), ("shift", shift)):
+            tensor.external_data.add(key=key, value=repr(value))
+    return drawn
+
+
+def fixture(name, exporter, opset, folder):
+    model, x, trainable = prepare(name)
+    proto = export(model, x, exporter, opset)
+    drawn = strip(proto, trainable)
+    # What was folded into other constants keeps the value it was exported with.
+    missing = sorted(set(trainable) - set(drawn))
+    with torch.no_grad():
+        for key, value in drawn.items():
+            trainable[key].copy_(torch.from_numpy(value))
+    logits, gram = reference(model, x)
+    proto.graph.name = ""
+    if not x.is_floating_point():
+        nodes = [n for n in proto.graph.node if n.op_type == "Gather" and n.input[0].endswith("word_embeddings.weight")]
+        proto.graph.name = nodes[0].output[0]
+    extra = {"logits": logits, "gram": gram}
+    if not x.is_floating_point():
+        extra["x"] = x.double()
+    for key, value in extra.items():
+        proto.graph.initializer.append(numpy_helper.from_array(value.numpy().astype(np.float64), f"expected/{key}"))
+    path = pathlib.Path(folder) / f"{name}_{exporter}{opset}.onnx.gz"
+    path.write_bytes(gzip.compress(proto.SerializeToString(), 9, mtime=0))
+    return f"{path.name}: {path.stat().st_size} bytes, {len(drawn)} drawn, not drawn: {missing[:3]}, logits {logits[:3].tolist()}"
+
+
+def main():
+    folder, *names = sys.argv[1:]
+    for name in names or MODELS:
+        for exporter, opset in EXPORTERS:
+            try:
+                # On failure the exporter prints the whole graph.
+                with contextlib.redirect_stdout(io.StringIO()):
+                    line = fixture(name, exporter, opset, folder)
+                print(line, flush=True)
+            except Exception as e:  # An exporter that cannot write a model is no reason to stop.
+                print(f"{name}_{exporter}{opset}: {type(e).__name__}: {str(e).splitlines()[0][:150]}", flush=True)
+
+
+main()
