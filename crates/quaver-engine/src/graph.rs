@@ -39,7 +39,16 @@ pub(crate) struct Node {
     pub inputs: Vec<ValueId>,
     pub output: ValueId,
     /// Trainable parameters among the ONNX node's inputs.
-    pub params: Vec<ValueId>,
+    pub params: Vec<Param>,
+}
+
+/// A trainable parameter of a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Param {
+    /// The constant that the node reads.
+    pub value: ValueId,
+    /// As which of the ONNX node's inputs.
+    pub role: usize,
 }
 
 /// A model as read from ONNX, checked and folded, ready to be compiled.

@@ -13,7 +13,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use crate::compose::{BODY_OPSET, Body};
-use crate::graph::{Graph, Node, Value, ValueId};
+use crate::graph::{Graph, Node, Param, Value, ValueId};
 use crate::onnx::node::{Input, NodeContext};
 use crate::onnx::proto::{GraphProto, ModelProto, NodeProto};
 use crate::onnx::{self, tensors};
@@ -437,7 +437,10 @@ impl Importer {
                     self.graph.values[input.value.index()].name
                 ))
             })?;
-            params.push(input.value);
+            params.push(Param {
+                value: input.value,
+                role: index,
+            });
         }
         let output = self.declare_output(proto, at, spec.shape, element, None, None)?;
         self.producers.insert(output, proto.op_type.clone());

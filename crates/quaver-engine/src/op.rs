@@ -9,6 +9,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use quaver_kernels::Scalar;
+use quaver_kernels::gram::accumulate;
 
 use crate::EngineError;
 use crate::compose::Body;
@@ -38,6 +39,17 @@ pub enum Flow {
     Write,
 }
 
+/// A parameter of a step, in a reverse pass.
+#[derive(Debug, Clone, Copy)]
+pub struct Trained {
+    /// Which input of the ONNX node it is.
+    pub role: usize,
+    /// Its elements.
+    pub n_elements: usize,
+    /// V.
+    pub n_cotangents: usize,
+}
+
 /// A lowered operator.
 pub trait Step<T: Scalar>: Send + Sync {
     /// y ← f(x). `saved` is given when a reverse pass may follow; `scratch` is anyone's, of any length.
@@ -63,6 +75,33 @@ pub trait Step<T: Scalar>: Send + Sync {
     /// g (V × output) ← the slopes with respect to input `input`, times g. Only for [`Flow::InPlace`].
     fn vjp_in_place(&self, _input: usize, _saved: &Saved<T>, _g: &mut [T]) {
         unreachable!("a step whose flow is InPlace implements vjp_in_place");
+    }
+
+    /// rows (V × parameter, in the parameter's own order) ← rows + its gradients, from what the step was run on
+    /// and the cotangents gy (V × output). Only where [`Operator::trains`] says so.
+    fn param_rows(
+        &self,
+        _param: Trained,
+        _x: &[&[T]],
+        _gy: &[T],
+        _rows: &mut [T],
+        _scratch: &mut Vec<T>,
+    ) {
+        unreachable!("an operator that trains implements param_rows");
+    }
+
+    /// S (V × V) ← S + the class Gram of the parameter; for steps that know a way without the rows.
+    fn param_gram(
+        &self,
+        param: Trained,
+        x: &[&[T]],
+        gy: &[T],
+        s: &mut [f64],
+        scratch: &mut Vec<T>,
+    ) {
+        let mut rows = vec![T::ZERO; param.n_cotangents * param.n_elements];
+        self.param_rows(param, x, gy, &mut rows, scratch);
+        accumulate(&rows, &rows, param.n_cotangents, s);
     }
 }
 
@@ -122,6 +161,11 @@ pub trait Operator: Lower<f32> + Lower<f64> + Debug + Send + Sync {
     /// The number of elements one distribution of a softmax runs over; `None` for other operators.
     fn n_normalised(&self) -> Option<usize> {
         None
+    }
+
+    /// Whether the lowered step knows the gradient of the parameter at ONNX input `role`.
+    fn trains(&self, _role: usize) -> bool {
+        false
     }
 
     /// The same operator on values whose axes are ordered 0, 2, 3, …, 1, if it has that form.

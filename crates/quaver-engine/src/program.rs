@@ -13,7 +13,7 @@ use quaver_kernels::Buffer;
 use quaver_kernels::elementwise::add;
 
 use crate::graph::{Graph, ValueId};
-use crate::op::{Flow, ProgramOptions, Real, Step};
+use crate::op::{Flow, ProgramOptions, Real, Step, Trained};
 use crate::{EngineError, EngineErrorKind};
 
 use workspace::Pool;
@@ -28,7 +28,21 @@ pub struct Program<T> {
     inputs: Vec<(usize, usize)>,
     output: Place,
     wrt: Vec<Place>,
+    /// Which of `wrt` are parameters, whose Grams are summed up on the way back.
+    is_param: Vec<bool>,
     n_values: usize,
+}
+
+/// A use of a parameter that is differentiated by.
+#[derive(Debug, Clone)]
+struct ParamUse {
+    /// Which of the values differentiated by.
+    wrt: usize,
+    /// As which of the ONNX node's inputs.
+    role: usize,
+    n_elements: usize,
+    /// Whether other steps use it too: gradients are then added up before they are multiplied.
+    shared: bool,
 }
 
 /// One step with its operands.
@@ -43,6 +57,8 @@ struct Instruction<T> {
     value: usize,
     /// The inputs that lie on a path to what is differentiated by.
     paths: Vec<Path>,
+    /// The parameters of the step that are differentiated by.
+    params: Vec<ParamUse>,
 }
 
 /// The way a cotangent takes from a step to one of its inputs.
@@ -66,7 +82,8 @@ struct Place {
 }
 
 impl<T: Real> Program<T> {
-    /// Compiles what `output` needs, to be differentiated by the values `wrt` (inputs or activations).
+    /// Compiles what `output` needs, to be differentiated by the values `wrt`: inputs, activations, parameters
+    /// ([`Graph::parameters`]).
     ///
     /// # Errors
     /// When `output` does not depend on one of `wrt`, or on any input.
@@ -89,7 +106,12 @@ impl<T: Real> Program<T> {
 
     /// Buffers for one thread.
     pub fn workspace(&self) -> Workspace<T> {
-        Workspace::new(&self.slots, self.instructions.len(), self.n_values)
+        Workspace::new(
+            &self.slots,
+            self.instructions.len(),
+            self.n_values,
+            self.wrt.len(),
+        )
     }
 
     /// The number of elements of input `index`.
@@ -160,7 +182,8 @@ impl<T: Real> Program<T> {
 
     /// Sweeps V cotangents of the output (V × output) back through the sample last run forward.
     ///
-    /// Afterwards [`Workspace::gradient`] holds, for each value differentiated by, its V × n rows.
+    /// Afterwards [`Workspace::gradient`] holds, for each input or activation differentiated by, its V × n rows,
+    /// and [`Workspace::gram`] gives the class Gram of each, parameters included.
     pub fn backward(&self, workspace: &mut Workspace<T>, cotangents: &[T]) {
         let n_output = self.output.n_elements;
         assert!(
@@ -169,20 +192,26 @@ impl<T: Real> Program<T> {
         );
         let n_cotangents = cotangents.len() / n_output;
         let Workspace {
+            slots,
             saved,
             cotangent_of,
             pool,
             scratch,
             gradients,
-            ..
+            grams,
         } = workspace;
+        for (gram, is_param) in grams.iter_mut().zip(&self.is_param) {
+            gram.clear();
+            gram.resize(usize::from(*is_param) * n_cotangents * n_cotangents, 0.0);
+        }
+        let mut shared: Vec<Vec<T>> = vec![Vec::new(); self.wrt.len()];
         gradients.drain(..).for_each(|gradient| pool.give(gradient));
         let mut seed = pool.take(cotangents.len());
         seed.copy_from_slice(cotangents);
         cotangent_of[self.output.value] = Some(Arc::new(seed));
 
         for (instruction, saved) in self.instructions.iter().zip(saved).rev() {
-            if instruction.paths.is_empty() {
+            if instruction.paths.is_empty() && instruction.params.is_empty() {
                 continue;
             }
             // What is differentiated by may lie in the middle: its cotangent is both kept and passed on.
@@ -197,7 +226,27 @@ impl<T: Real> Program<T> {
                 slot.take()
             };
             let Some(mut gy) = gy else { continue };
-            let (last, others) = instruction.paths.split_last().expect("paths are not empty");
+            for param in &instruction.params {
+                let inputs = instruction.inputs.iter();
+                let x: Vec<&[T]> = inputs.map(|&(slot, n)| &slots[slot][..n]).collect();
+                let trained = Trained {
+                    role: param.role,
+                    n_elements: param.n_elements,
+                    n_cotangents,
+                };
+                let step = &instruction.step;
+                if param.shared {
+                    let rows = &mut shared[param.wrt];
+                    rows.resize(n_cotangents * param.n_elements, T::ZERO);
+                    step.param_rows(trained, &x, &gy, rows, scratch);
+                } else {
+                    step.param_gram(trained, &x, &gy, &mut grams[param.wrt], scratch);
+                }
+            }
+            let Some((last, others)) = instruction.paths.split_last() else {
+                pool.give(gy);
+                continue;
+            };
             for path in others {
                 let g = instruction.transpose(
                     path,
@@ -213,7 +262,16 @@ impl<T: Real> Program<T> {
             accumulate(&mut cotangent_of[last.value], gy, pool);
         }
 
-        for place in &self.wrt {
+        for (rows, gram) in shared.iter().zip(grams.iter_mut()) {
+            if !rows.is_empty() {
+                quaver_kernels::gram::accumulate(rows, rows, n_cotangents, gram);
+            }
+        }
+        for (place, is_param) in self.wrt.iter().zip(&self.is_param) {
+            if *is_param {
+                gradients.push(Arc::new(Buffer::new(0)));
+                continue;
+            }
             let gradient = match cotangent_of[place.value].clone() {
                 Some(gradient) => gradient,
                 // On a path in the graph, yet never reached: every slope on the way was structural zero.

@@ -62,7 +62,7 @@ impl Graph {
                     .params
                     .iter()
                     .map(|param| {
-                        let value = &self.values[param.index()];
+                        let value = &self.values[param.value.index()];
                         let name = value.initializer.as_ref().unwrap_or(&value.name);
                         (name.clone(), value.shape.clone())
                     })
@@ -71,6 +71,25 @@ impl Graph {
                 macs: node.op.macs(),
             })
             .collect()
+    }
+
+    /// The trainable parameters that `output` depends on, in order of first use.
+    pub fn parameters(&self, output: ValueId) -> Vec<ValueId> {
+        let mut found = Vec::new();
+        for (node, needed) in self.nodes.iter().zip(self.needed_for(output)) {
+            for param in node.params.iter().filter(|_| needed) {
+                if !found.contains(&param.value) {
+                    found.push(param.value);
+                }
+            }
+        }
+        found
+    }
+
+    /// The name of the initializer that a parameter comes from.
+    pub fn parameter_name(&self, parameter: ValueId) -> &str {
+        let value = &self.values[parameter.index()];
+        value.initializer.as_ref().unwrap_or(&value.name)
     }
 
     /// The number of distinct trainable numbers that `output` depends on.

@@ -4,12 +4,15 @@
 //! that costs least: [`Winograd`] for 3×3 kernels of stride 1, tap by tap for depthwise ones, a product over
 //! rows found through a table of positions ([`Direct`]) for all others.
 
-use crate::Scalar;
+use std::sync::OnceLock;
+
 use crate::depthwise::Depthwise;
-use crate::direct::{Direct, Links};
+use crate::direct::{Direct, Links, OUTSIDE};
 use crate::simd::Isa;
+use crate::weights::{self, LayerShape};
 use crate::window::{AXES, Window};
 use crate::winograd::{Tile, Winograd};
+use crate::{Scalar, gram};
 
 /// The shape of a convolution.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,6 +106,8 @@ pub struct Conv<T> {
     shape: ConvShape,
     forward: Route<T>,
     backward: Route<T>,
+    /// Which position reads which, for the gradients of the weights; made when first needed.
+    links: OnceLock<Links>,
 }
 
 impl<T: Scalar> Conv<T> {
@@ -124,6 +129,7 @@ impl<T: Scalar> Conv<T> {
             return Self {
                 forward: Route::Depthwise(links(Links::forward(w)).with_bias(bias)),
                 backward: Route::Depthwise(links(Links::backward(w))),
+                links: OnceLock::new(),
                 shape,
             };
         }
@@ -176,6 +182,7 @@ impl<T: Scalar> Conv<T> {
             shape,
             forward,
             backward,
+            links: OnceLock::new(),
         }
     }
 
@@ -194,6 +201,123 @@ impl<T: Scalar> Conv<T> {
     /// gy (V × output positions × O).
     pub fn backward_data(&self, gy: &[T], gx: &mut [T], scratch: &mut Vec<T>) {
         self.backward.run(gy, gx, scratch);
+    }
+
+    /// S (V × V) ← S + the class Gram of the weights, from the input x (N × input positions × C) and the
+    /// cotangents gy (V × N × output positions × O) of the output.
+    pub fn weight_gram(
+        &self,
+        n_images: usize,
+        x: &[T],
+        gy: &[T],
+        s: &mut [f64],
+        scratch: &mut Vec<T>,
+    ) {
+        if self.shape.c_group() == 1 {
+            // Few weights and no product to form them by.
+            let per_cotangent = n_images * self.shape.window.n_output() * self.shape.c_out;
+            let v = gy.len() / per_cotangent;
+            let n = self.shape.c_out * self.shape.window.n_taps();
+            let mut rows = vec![T::ZERO; v * n];
+            self.weight_rows(n_images, x, gy, &mut rows, scratch);
+            return gram::accumulate(&rows, &rows, v, s);
+        }
+        self.each_group(n_images, x, gy, |_, shape, patches, gy| {
+            weights::weight_gram(shape, patches, gy, s, scratch);
+        });
+    }
+
+    /// rows (V × O × C/groups × taps) ← rows + the gradients of the weights, arguments as for
+    /// [`Conv::weight_gram`].
+    pub fn weight_rows(
+        &self,
+        n_images: usize,
+        x: &[T],
+        gy: &[T],
+        rows: &mut [T],
+        scratch: &mut Vec<T>,
+    ) {
+        let (c_group, taps) = (self.shape.c_group(), self.shape.window.n_taps());
+        let n = self.shape.c_out * c_group * taps;
+        let mut formed = Vec::new();
+        self.each_group(n_images, x, gy, |group, shape, patches, gy| {
+            let o_group = shape.outputs;
+            let v = rows.len() / n;
+            formed.resize(v * o_group * shape.inputs, T::ZERO);
+            weights::weight_rows(shape, patches, gy, &mut formed, scratch);
+            for (row, formed) in rows
+                .chunks_exact_mut(n)
+                .zip(formed.chunks_exact(o_group * shape.inputs))
+            {
+                let row = &mut row[group * o_group * c_group * taps..][..o_group * c_group * taps];
+                // Taps lead in patches, channels in weights.
+                for (row, formed) in row
+                    .chunks_exact_mut(c_group * taps)
+                    .zip(formed.chunks_exact(c_group * taps))
+                {
+                    for (i, row) in row.iter_mut().enumerate() {
+                        *row += formed[i % taps * c_group + i / taps];
+                    }
+                }
+            }
+        });
+    }
+
+    /// Hands out each group as a layer: its sizes, what it reads (patches, taps × channels each) and the
+    /// cotangents of what it writes.
+    fn each_group(
+        &self,
+        n_images: usize,
+        x: &[T],
+        gy: &[T],
+        mut visit: impl FnMut(usize, LayerShape, &[T], &[T]),
+    ) {
+        let ConvShape {
+            window,
+            c_in,
+            c_out,
+            groups,
+        } = &self.shape;
+        let (c_group, o_group) = (self.shape.c_group(), self.shape.o_group());
+        let shape = LayerShape {
+            positions: n_images * window.n_output(),
+            inputs: window.n_taps() * c_group,
+            outputs: o_group,
+        };
+        assert_eq!(
+            x.len(),
+            n_images * window.n_input() * c_in,
+            "x is N × positions × C"
+        );
+        if *groups == 1 && window.is_identity() {
+            return visit(0, shape, x, gy);
+        }
+        let links = self.links.get_or_init(|| Links::forward(window));
+        let from = &links.phases[0].from;
+        let mut patches = vec![T::ZERO; shape.positions * shape.inputs];
+        let mut deltas = Vec::new();
+        for group in 0..*groups {
+            let positions = patches.chunks_exact_mut(from.len() * c_group);
+            for (patches, x) in positions.zip(x.chunks_exact(window.n_input() * c_in)) {
+                for (patch, &from) in patches.chunks_exact_mut(c_group).zip(from) {
+                    if from == OUTSIDE {
+                        patch.fill(T::ZERO);
+                    } else {
+                        let at = from as usize * c_in + group * c_group;
+                        patch.copy_from_slice(&x[at..at + c_group]);
+                    }
+                }
+            }
+            if *groups == 1 {
+                visit(0, shape, &patches, gy);
+            } else {
+                deltas.clear();
+                for gy in gy.chunks_exact(*c_out) {
+                    deltas.extend_from_slice(&gy[group * o_group..][..o_group]);
+                }
+                visit(group, shape, &patches, &deltas);
+            }
+        }
     }
 }
 
@@ -296,18 +420,32 @@ mod tests {
                     assert!((y - want).abs() < 1e-12, "{shape:?}");
                 }
 
-                // ⟨conv(x), u⟩ = ⟨x, convᵀ(u)⟩ for two cotangents at once, without the bias.
+                // ⟨conv(x), u⟩ = ⟨x, convᵀ(u)⟩ for two cotangents at once, without the bias; and, the output
+                // being linear in the weights too, = ⟨w, ∂⟨conv(x), u⟩/∂w⟩.
                 let u = wave(2 * n_out, 0.53);
+                let mut rows = vec![0.0; 2 * weight.len()];
+                conv.weight_rows(1, &x, &u, &mut rows, &mut scratch);
+                let mut s = vec![0.0; 4];
+                conv.weight_gram(1, &x, &u, &mut s, &mut scratch);
+                for (at, s) in s.iter().enumerate() {
+                    let (a, b) = (
+                        &rows[at / 2 * weight.len()..],
+                        &rows[at % 2 * weight.len()..],
+                    );
+                    let want: f64 = a.iter().zip(&b[..weight.len()]).map(|(a, b)| a * b).sum();
+                    assert!((s - want).abs() < 1e-9 * (1.0 + want.abs()), "{shape:?}");
+                }
                 let mut gx = vec![f64::NAN; 2 * n_in];
                 conv.backward_data(&u, &mut gx, &mut scratch);
                 let linear = naive(&shape, &weight, None, &x);
                 for v in 0..2 {
+                    let by_weights = rows[v * weight.len()..].iter().zip(&weight);
+                    let by_weights: f64 = by_weights.map(|(a, b)| a * b).sum();
                     let left: f64 = linear.iter().zip(&u[v * n_out..]).map(|(a, b)| a * b).sum();
                     let right: f64 = x.iter().zip(&gx[v * n_in..]).map(|(a, b)| a * b).sum();
-                    assert!(
-                        (left - right).abs() < 1e-10 * (1.0 + left.abs()),
-                        "{shape:?}"
-                    );
+                    let tolerance = 1e-10 * (1.0 + left.abs());
+                    assert!((left - right).abs() < tolerance, "{shape:?}");
+                    assert!((left - by_weights).abs() < tolerance, "{shape:?}");
                 }
             }
         }

@@ -204,7 +204,7 @@ impl<T: Scalar> Kernel<T> for Job<'_, T> {
                 && phase.to.len() == conv.links.n_to;
             let m = self.n_images * phase.to.len();
             for group in 0..conv.groups {
-                let weights = weights.next().expect("one per phase and group");
+                let weights = weights.next().expect("one per phase and group").view();
                 let start = match &conv.bias {
                     Some(bias) => Start::Bias(&bias[group * conv.o..][..conv.o]),
                     None => Start::Zero,

@@ -1,6 +1,7 @@
 //! Inner products of Jacobian rows, accumulated in `f64` whatever the rows are.
 
 use crate::Scalar;
+use crate::simd::{Isa, Kernel, Simd, dispatch};
 
 /// Long rows are cut so that a stretch of all V of them stays in the nearest cache.
 const STRETCH: usize = 512;
@@ -12,8 +13,29 @@ const STRETCH: usize = 512;
 /// # Panics
 /// If the rows do not divide into V, or S is not V × V.
 pub fn gram<T: Scalar>(rows: &[T], n_rows: usize, s: &mut [f64]) {
-    assert_eq!(s.len(), n_rows * n_rows, "S is V × V");
     s.fill(0.0);
+    accumulate(rows, rows, n_rows, s);
+}
+
+/// S ← S + A Bᵀ for `a` and `b` of shape V × n whose product is known to be symmetric: half of it is computed.
+///
+/// # Panics
+/// If the rows do not divide into V, or S is not V × V.
+pub fn accumulate<T: Scalar>(a: &[T], b: &[T], n_rows: usize, s: &mut [f64]) {
+    struct Job<'a, T>(&'a [T], &'a [T], usize, &'a mut [f64]);
+    impl<T: Scalar> Kernel<T> for Job<'_, T> {
+        #[inline(always)]
+        fn run<S: Simd<T>>(self, _: S) {
+            add_products(self.0, self.1, self.2, self.3);
+        }
+    }
+    assert_eq!(a.len(), b.len(), "rows of one length");
+    assert_eq!(s.len(), n_rows * n_rows, "S is V × V");
+    dispatch(Isa::best(), Job(a, b, n_rows, s));
+}
+
+#[inline(always)]
+fn add_products<T: Scalar>(rows: &[T], others: &[T], n_rows: usize, s: &mut [f64]) {
     if n_rows == 0 || rows.is_empty() {
         return;
     }
@@ -24,7 +46,7 @@ pub fn gram<T: Scalar>(rows: &[T], n_rows: usize, s: &mut [f64]) {
         for i in 0..n_rows {
             let a = &rows[i * n + start..i * n + end];
             for j in 0..=i {
-                let b = &rows[j * n + start..j * n + end];
+                let b = &others[j * n + start..j * n + end];
                 s[i * n_rows + j] += dot(a, b);
             }
         }
@@ -37,6 +59,7 @@ pub fn gram<T: Scalar>(rows: &[T], n_rows: usize, s: &mut [f64]) {
 }
 
 /// Σ aᵢ bᵢ in `f64`, in eight independent sums so that the machine can overlap them; always in the same order.
+#[inline(always)]
 fn dot<T: Scalar>(a: &[T], b: &[T]) -> f64 {
     let mut sums = [0.0f64; 8];
     let (a8, a_rest) = a.as_chunks::<8>();

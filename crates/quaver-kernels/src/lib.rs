@@ -18,6 +18,7 @@ mod packed;
 pub mod pool;
 mod scalar;
 mod simd;
+pub mod weights;
 pub mod window;
 mod winograd;
 

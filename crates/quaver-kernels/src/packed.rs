@@ -57,6 +57,67 @@ impl<T: Scalar> Packed<T> {
     pub(crate) fn isa(&self) -> Isa {
         self.isa
     }
+
+    pub(crate) fn view(&self) -> Panels<'_, T> {
+        Panels {
+            isa: self.isa,
+            k: self.k,
+            n: self.n,
+            values: &self.values[self.start..],
+        }
+    }
+}
+
+/// A k × n matrix in panels, wherever they lie.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Panels<'a, T> {
+    isa: Isa,
+    k: usize,
+    n: usize,
+    values: &'a [T],
+}
+
+impl<'a, T: Scalar> Panels<'a, T> {
+    pub(crate) fn isa(&self) -> Isa {
+        self.isa
+    }
+
+    pub(crate) fn k(&self) -> usize {
+        self.k
+    }
+
+    pub(crate) fn n(&self) -> usize {
+        self.n
+    }
+
+    /// Elements that the panels of a k × n matrix take.
+    pub(crate) fn len(isa: Isa, k: usize, n: usize) -> usize {
+        k * n.next_multiple_of(isa.lanes::<T>())
+    }
+
+    /// Packs the row-major k × n matrix `b` into `space`, which has [`Panels::len`] elements.
+    pub(crate) fn pack(isa: Isa, k: usize, n: usize, b: &[T], space: &'a mut [T]) -> Self {
+        let lanes = isa.lanes::<T>();
+        let mut column = 0;
+        let mut rest = &mut *space;
+        while column < n {
+            let width = panel_vectors(n - column, lanes) * lanes;
+            let used = width.min(n - column);
+            let (panel, after) = rest.split_at_mut(k * width);
+            for (row, b) in panel.chunks_exact_mut(width).zip(b.chunks_exact(n)) {
+                row[..used].copy_from_slice(&b[column..column + used]);
+                row[used..].fill(T::ZERO);
+            }
+            rest = after;
+            column += width;
+        }
+        Self {
+            isa,
+            k,
+            n,
+            values: space,
+        }
+    }
 }
 
 /// The width, in vectors, of the panel that starts where `rest` columns are left.
@@ -121,7 +182,7 @@ impl<T> Rows<T> for Dense<T> {
 pub(crate) unsafe fn product<T: Scalar, S: Simd<T>>(
     simd: S,
     m: usize,
-    b: &Packed<T>,
+    b: Panels<'_, T>,
     start: Start<'_, T>,
     rows: &mut impl Rows<T>,
 ) {
@@ -132,7 +193,7 @@ pub(crate) unsafe fn product<T: Scalar, S: Simd<T>>(
     let tile = if S::REGISTERS >= 32 { 12 } else { 6 };
     let mut a_rows = vec![std::ptr::null(); taps * ROWS];
     let mut c_rows = [std::ptr::null_mut(); ROWS];
-    let b_start = b.values[b.start..].as_ptr();
+    let b_start = b.values.as_ptr();
     for first in (0..m).step_by(ROWS) {
         let count = ROWS.min(m - first);
         rows.fill(first, count, ROWS, &mut a_rows, &mut c_rows);

@@ -276,7 +276,7 @@ impl<T: Scalar, const N: usize> Kernel<T> for Tiled<'_, T, N> {
                     c_stride: o_padded,
                 };
                 // SAFETY: `count` ≤ `block` rows of c_in ≤ c_padded and c_out ≤ o_padded elements lie in them.
-                unsafe { product(simd, count, weights, Start::Zero, &mut rows) };
+                unsafe { product(simd, count, weights.view(), Start::Zero, &mut rows) };
             }
             for tile in 0..count {
                 let place = Place::new(across, first + tile, m);

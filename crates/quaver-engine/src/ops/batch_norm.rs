@@ -7,16 +7,22 @@ use quaver_kernels::{Scalar, elementwise};
 use super::affine::Affine;
 use crate::EngineError;
 use crate::onnx::node::NodeContext;
-use crate::op::{Built, ChannelsLast, Flow, LayoutContext, Lower, Operator, Saved, Step};
+use crate::op::{Built, ChannelsLast, Flow, LayoutContext, Lower, Operator, Saved, Step, Trained};
 
 #[derive(Debug, Clone)]
 struct BatchNorm {
     affine: Affine,
+    /// x ↦ (x − mean) / √(variance + ε), what the scale multiplies.
+    standard: Affine,
     /// Elements per channel.
     inner: usize,
 }
 
 impl Operator for BatchNorm {
+    fn trains(&self, role: usize) -> bool {
+        role == 1 || role == 2
+    }
+
     fn channels_last(&self, _: &LayoutContext<'_>) -> Option<ChannelsLast> {
         Some(ChannelsLast {
             op: Arc::new(BatchNorm {
@@ -38,6 +44,7 @@ impl<T: Scalar> Lower<T> for BatchNorm {
         Box::new(Lowered {
             scale: convert(&self.affine.scale),
             shift: convert(&self.affine.shift),
+            standard: [&self.standard.scale, &self.standard.shift].map(|values| convert(values)),
             inner: self.inner,
         })
     }
@@ -46,6 +53,8 @@ impl<T: Scalar> Lower<T> for BatchNorm {
 struct Lowered<T> {
     scale: Vec<T>,
     shift: Vec<T>,
+    /// Scale and shift to x̂.
+    standard: [Vec<T>; 2],
     inner: usize,
 }
 
@@ -82,6 +91,31 @@ impl<T: Scalar> Step<T> for Lowered<T> {
             }
         }
     }
+
+    fn param_rows(&self, param: Trained, x: &[&[T]], gy: &[T], rows: &mut [T], _: &mut Vec<T>) {
+        let x = x[0];
+        let [scale, shift] = &self.standard;
+        let n = param.n_elements;
+        for (gy, row) in gy.chunks_exact(x.len()).zip(rows.chunks_exact_mut(n)) {
+            let images = x.chunks_exact(self.inner * n);
+            for (x, gy) in images.zip(gy.chunks_exact(self.inner * n)) {
+                let channels = x
+                    .chunks_exact(self.inner)
+                    .zip(gy.chunks_exact(self.inner))
+                    .zip(&mut *row)
+                    .zip(scale.iter().zip(shift));
+                for (((x, gy), row), (&scale, &shift)) in channels {
+                    for (&x, &gy) in x.iter().zip(gy) {
+                        *row += if param.role == 1 {
+                            gy * (x * scale + shift)
+                        } else {
+                            gy
+                        };
+                    }
+                }
+            }
+        }
+    }
 }
 
 /// Reads a BatchNormalization node.
@@ -113,11 +147,11 @@ pub(super) fn build(node: &NodeContext<'_>) -> Result<Built, EngineError> {
     let (scale, bias) = (read(1, "scale")?, read(2, "bias")?);
     let (mean, variance) = (read(3, "mean")?, read(4, "variance")?);
     let epsilon = node.float("epsilon", f64::from(1e-5f32));
-    let scale: Vec<f64> = scale
+    let standard: Vec<f64> = variance
         .iter()
-        .zip(&variance)
-        .map(|(scale, variance)| scale / (variance + epsilon).sqrt())
+        .map(|variance| 1.0 / (variance + epsilon).sqrt())
         .collect();
+    let scale: Vec<f64> = scale.iter().zip(&standard).map(|(a, b)| a * b).collect();
     if let Some(channel) = scale.iter().position(|scale| !scale.is_finite()) {
         return Err(EngineError::format(format!(
             "variance + ε of channel {channel} is not positive"
@@ -128,6 +162,12 @@ pub(super) fn build(node: &NodeContext<'_>) -> Result<Built, EngineError> {
         .collect();
     let op = BatchNorm {
         affine: Affine::new(&scale, &shift),
+        standard: Affine::new(
+            &standard,
+            &(0..channels)
+                .map(|c| -mean[c] * standard[c])
+                .collect::<Vec<f64>>(),
+        ),
         inner: x.shape[2..].iter().product(),
     };
     Ok(Built::layer(op, vec![x.value], x.shape.clone(), vec![1, 2]))

@@ -11,7 +11,7 @@ use quaver_kernels::Scalar;
 use super::operand::{Operand, Source, operands};
 use crate::EngineError;
 use crate::onnx::node::{Input, NodeContext};
-use crate::op::{Built, ChannelsLast, Flow, LayoutContext, Lower, Operator, Saved, Step};
+use crate::op::{Built, ChannelsLast, Flow, LayoutContext, Lower, Operator, Saved, Step, Trained};
 use crate::tensor::{Data, Tensor, broadcast, broadcast_index};
 
 /// A function of two numbers, or of more by joining from the left.
@@ -76,6 +76,10 @@ struct Lowered<R, T> {
 }
 
 impl<R: Rule> Operator for Elementwise<R> {
+    fn trains(&self, role: usize) -> bool {
+        matches!(self.operands[role], Operand::Constant(_))
+    }
+
     fn channels_last(&self, context: &LayoutContext<'_>) -> Option<ChannelsLast> {
         let shape = context
             .inputs
@@ -177,6 +181,25 @@ impl<R: Rule, T: Scalar> Step<T> for Lowered<R, T> {
             }
         }
     }
+
+    fn param_rows(&self, param: Trained, x: &[&[T]], gy: &[T], rows: &mut [T], _: &mut Vec<T>) {
+        let n = gy.len() / param.n_cotangents;
+        let mut element = vec![T::ZERO; self.sources.len()];
+        let spread = &self.spreads[param.role];
+        for i in 0..n {
+            for ((element, source), spread) in
+                element.iter_mut().zip(&self.sources).zip(&self.spreads)
+            {
+                *element = source.values(x)[spread.at(i)];
+            }
+            let (first, rest) = element.split_first().expect("an operand at least");
+            let y = rest.iter().fold(*first, |y, &x| self.rule.join(y, x));
+            let slope = self.rule.slope(param.role, &element, y);
+            for v in 0..param.n_cotangents {
+                rows[v * param.n_elements + spread.at(i)] += slope * gy[v * n + i];
+            }
+        }
+    }
 }
 
 fn build(node: &NodeContext<'_>, rule: impl Rule, n_inputs: usize) -> Result<Built, EngineError> {
@@ -202,7 +225,13 @@ fn build(node: &NodeContext<'_>, rule: impl Rule, n_inputs: usize) -> Result<Bui
         operands,
         spreads,
     };
-    Ok(Built::step(op, values, shape))
+    // A vector along one axis is a bias or a scale; other constants are part of the arithmetic.
+    let is_vector = |input: &Input| {
+        let longer = input.shape.iter().filter(|&&n| n > 1).count();
+        longer == 1 && input.constant.is_some()
+    };
+    let params = (0..inputs.len()).filter(|&at| is_vector(inputs[at]));
+    Ok(Built::layer(op, values, shape, params.collect()))
 }
 
 /// The result when every operand is a constant of integers.

@@ -1,5 +1,6 @@
 //! Where the channels of a value stand: ONNX has them first, kernels that run over positions want them last.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use quaver_kernels::Scalar;
@@ -36,6 +37,21 @@ impl Layout {
         transpose(channels.0, positions.0, x, &mut x_last);
         kernel(&x_last, &mut y_last);
         transpose(positions.1, channels.1, &y_last, y);
+    }
+
+    /// x (N × channels × positions, in this layout) with its channels last.
+    pub(super) fn last<T: Scalar>(
+        self,
+        x: &[T],
+        channels: usize,
+        positions: usize,
+    ) -> Cow<'_, [T]> {
+        if self == Layout::ChannelsLast {
+            return Cow::Borrowed(x);
+        }
+        let mut x_last = vec![T::ZERO; x.len()];
+        transpose(channels, positions, x, &mut x_last);
+        Cow::Owned(x_last)
     }
 }
 

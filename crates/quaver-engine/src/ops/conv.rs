@@ -3,17 +3,21 @@
 //! x is 1 × C × spatial, W is O × C/groups × kernel and a constant, b is O. The transpose is the transposed
 //! convolution.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use quaver_kernels::Scalar;
 use quaver_kernels::conv::{Conv as Kernel, ConvOptions, ConvShape};
+use quaver_kernels::weights::{bias_gram, bias_rows};
 
 use super::affine::Affine;
 use super::channels::Layout;
 use super::window::{Rounding, sliding};
 use crate::EngineError;
 use crate::onnx::node::NodeContext;
-use crate::op::{Built, ChannelsLast, LayoutContext, Lower, Operator, ProgramOptions, Saved, Step};
+use crate::op::{
+    Built, ChannelsLast, LayoutContext, Lower, Operator, ProgramOptions, Saved, Step, Trained,
+};
 use crate::tensor::Tensor;
 
 #[derive(Debug, Clone)]
@@ -32,6 +36,10 @@ struct Conv {
 impl Operator for Conv {
     fn macs(&self) -> u64 {
         self.shape.macs() * self.batch as u64
+    }
+
+    fn trains(&self, role: usize) -> bool {
+        role == 1 || role == 2
     }
 
     fn channels_last(&self, context: &LayoutContext<'_>) -> Option<ChannelsLast> {
@@ -95,9 +103,48 @@ impl<T: Scalar> Step<T> for Lowered<T> {
                 self.kernel.backward_data(gy, gx, scratch);
             });
     }
+
+    fn param_rows(
+        &self,
+        param: Trained,
+        x: &[&[T]],
+        gy: &[T],
+        rows: &mut [T],
+        scratch: &mut Vec<T>,
+    ) {
+        let (x, gy, n_images) = self.last(x[0], gy);
+        if param.role == 2 {
+            return bias_rows(param.n_elements, &gy, rows);
+        }
+        self.kernel.weight_rows(n_images, &x, &gy, rows, scratch);
+    }
+
+    fn param_gram(
+        &self,
+        param: Trained,
+        x: &[&[T]],
+        gy: &[T],
+        s: &mut [f64],
+        scratch: &mut Vec<T>,
+    ) {
+        let (x, gy, n_images) = self.last(x[0], gy);
+        if param.role == 2 {
+            return bias_gram(param.n_elements, param.n_cotangents, &gy, s);
+        }
+        self.kernel.weight_gram(n_images, &x, &gy, s, scratch);
+    }
 }
 
 impl<T: Scalar> Lowered<T> {
+    /// x and gy with their channels last, and how many images they are per cotangent.
+    fn last<'a>(&self, x: &'a [T], gy: &'a [T]) -> (Cow<'a, [T]>, Cow<'a, [T]>, usize) {
+        let ConvShape { c_in, c_out, .. } = *self.kernel.shape();
+        let (n_in, n_out) = self.positions();
+        let n_images = x.len() / (c_in * n_in);
+        let x = self.layout.last(x, c_in, n_in);
+        (x, self.layout.last(gy, c_out, n_out), n_images)
+    }
+
     fn positions(&self) -> (usize, usize) {
         let window = &self.kernel.shape().window;
         (window.n_input(), window.n_output())

@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use quaver_kernels::Scalar;
 use quaver_kernels::conv::{Conv as Kernel, ConvOptions, ConvShape};
+use quaver_kernels::weights::bias_rows;
 use quaver_kernels::window::{AXES, Window};
 
 use super::channels::Layout;
 use crate::EngineError;
 use crate::onnx::node::NodeContext;
-use crate::op::{Built, ChannelsLast, LayoutContext, Lower, Operator, Saved, Step};
+use crate::op::{Built, ChannelsLast, LayoutContext, Lower, Operator, Saved, Step, Trained};
 use crate::tensor::{Tensor, n_elements};
 
 #[derive(Debug, Clone)]
@@ -26,6 +27,10 @@ struct ConvTranspose {
 }
 
 impl Operator for ConvTranspose {
+    fn trains(&self, role: usize) -> bool {
+        role == 1 || role == 2
+    }
+
     fn channels_last(&self, _: &LayoutContext<'_>) -> Option<ChannelsLast> {
         Some(ChannelsLast {
             op: Arc::new(ConvTranspose {
@@ -95,6 +100,34 @@ impl<T: Scalar> Step<T> for Lowered<T> {
             .run(gy, gx, (*c_in, *c_out), positions, |gy, gx| {
                 self.kernel.forward(gy, gx, scratch);
             });
+    }
+
+    fn param_rows(
+        &self,
+        param: Trained,
+        x: &[&[T]],
+        gy: &[T],
+        rows: &mut [T],
+        scratch: &mut Vec<T>,
+    ) {
+        let ConvShape {
+            window,
+            c_in,
+            c_out,
+            ..
+        } = self.kernel.shape();
+        let gy = self.layout.last(gy, *c_in, window.n_input());
+        if param.role == 2 {
+            return bias_rows(param.n_elements, &gy, rows);
+        }
+        // ⟨convᵀ_w(x), u⟩ = ⟨x, conv_w(u)⟩: the convolution reads the cotangent, one at a time, and x is its.
+        let x = self.layout.last(x[0], *c_out, window.n_output());
+        let n_images = x.len() / (c_out * window.n_output());
+        let per_cotangent = gy.len() / param.n_cotangents;
+        let rows = rows.chunks_exact_mut(param.n_elements);
+        for (gy, row) in gy.chunks_exact(per_cotangent).zip(rows) {
+            self.kernel.weight_rows(n_images, gy, &x, row, scratch);
+        }
     }
 }
 

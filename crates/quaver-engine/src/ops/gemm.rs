@@ -87,6 +87,8 @@ pub(super) fn build(node: &NodeContext<'_>) -> Result<Built, EngineError> {
         stored,
         alpha: node.float("alpha", 1.0),
         bias,
+        beta,
+        bias_is_row: c.is_some_and(|c| c.n_elements() == n_out),
         affine: None,
     };
     Ok(Built::layer(op, vec![a.value], vec![m, n_out], vec![1, 2]))

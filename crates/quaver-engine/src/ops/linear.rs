@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use quaver_kernels::Scalar;
 use quaver_kernels::gemm::{Matrix, Mode, gemm};
+use quaver_kernels::layout::transpose;
+use quaver_kernels::weights::{LayerShape, bias_gram, bias_rows, weight_gram, weight_rows};
 
 use super::affine::Affine;
-use crate::op::{Lower, Operator, Saved, Step};
+use crate::op::{Lower, Operator, Saved, Step, Trained};
 use crate::tensor::Tensor;
 
 /// How a constant weight is stored.
@@ -30,6 +32,10 @@ pub(super) struct Linear {
     pub alpha: f64,
     /// Added to the product, one row for all of M or one for each, already multiplied by beta.
     pub bias: Option<Vec<f64>>,
+    /// Multiplies the bias.
+    pub beta: f64,
+    /// Whether the bias is given as one number per output.
+    pub bias_is_row: bool,
     /// What follows per output column: a batch normalisation that was folded in.
     pub affine: Option<Affine>,
 }
@@ -37,6 +43,10 @@ pub(super) struct Linear {
 impl Operator for Linear {
     fn macs(&self) -> u64 {
         (self.m * self.n_in * self.n_out) as u64
+    }
+
+    fn trains(&self, role: usize) -> bool {
+        role == 1 || role == 2 && self.bias_is_row
     }
 
     fn with_affine(&self, scale: &[f64], shift: &[f64]) -> Option<Arc<dyn Operator>> {
@@ -88,6 +98,8 @@ impl<T: Scalar> Lower<T> for Linear {
             n_out: self.n_out,
             weight,
             bias,
+            stored: self.stored,
+            factors: [T::from_f64(self.alpha), T::from_f64(self.beta)],
         })
     }
 }
@@ -99,9 +111,20 @@ struct Lowered<T> {
     /// out × in.
     weight: Vec<T>,
     bias: Option<Vec<T>>,
+    stored: Stored,
+    /// Of the product and of the bias: what the gradients of their parameters are multiplied by.
+    factors: [T; 2],
 }
 
 impl<T: Scalar> Lowered<T> {
+    fn layer(&self) -> LayerShape {
+        LayerShape {
+            positions: self.m,
+            inputs: self.n_in,
+            outputs: self.n_out,
+        }
+    }
+
     fn weight(&self) -> Matrix<'_, T> {
         Matrix::new(&self.weight, self.n_out, self.n_in)
     }
@@ -134,5 +157,50 @@ impl<T: Scalar> Step<T> for Lowered<T> {
             Matrix::new(gy, rows, self.n_out),
             self.weight(),
         );
+    }
+
+    fn param_rows(
+        &self,
+        param: Trained,
+        x: &[&[T]],
+        gy: &[T],
+        rows: &mut [T],
+        scratch: &mut Vec<T>,
+    ) {
+        let n = param.n_cotangents * param.n_elements;
+        let mut formed = vec![T::ZERO; n];
+        if param.role == 2 {
+            bias_rows(self.n_out, gy, &mut formed);
+        } else {
+            weight_rows(self.layer(), x[0], gy, &mut formed, scratch);
+            if self.stored == Stored::InputsFirst {
+                let outputs_first = formed.clone();
+                transpose(self.n_out, self.n_in, &outputs_first, &mut formed);
+            }
+        }
+        let factor = self.factors[param.role - 1];
+        for (row, formed) in rows.iter_mut().zip(formed) {
+            *row += factor * formed;
+        }
+    }
+
+    fn param_gram(
+        &self,
+        param: Trained,
+        x: &[&[T]],
+        gy: &[T],
+        s: &mut [f64],
+        scratch: &mut Vec<T>,
+    ) {
+        let mut unscaled = vec![0.0; s.len()];
+        if param.role == 2 {
+            bias_gram(self.n_out, param.n_cotangents, gy, &mut unscaled);
+        } else {
+            weight_gram(self.layer(), x[0], gy, &mut unscaled, scratch);
+        }
+        let factor = self.factors[param.role - 1].to_f64().powi(2);
+        for (s, unscaled) in s.iter_mut().zip(unscaled) {
+            *s += factor * unscaled;
+        }
     }
 }

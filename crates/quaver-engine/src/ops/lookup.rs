@@ -7,7 +7,7 @@ use quaver_kernels::Scalar;
 use super::operand::{Operand, Source, operands};
 use crate::EngineError;
 use crate::onnx::node::NodeContext;
-use crate::op::{Built, Lower, Operator, Saved, Step};
+use crate::op::{Built, Lower, Operator, Saved, Step, Trained};
 
 #[derive(Debug, Clone)]
 struct Lookup {
@@ -21,6 +21,10 @@ struct Lookup {
 }
 
 impl Operator for Lookup {
+    fn trains(&self, role: usize) -> bool {
+        role == 0
+    }
+
     fn carries(&self, input: usize) -> bool {
         !matches!(self.operands[1], Operand::Input(at) if at == input)
     }
@@ -94,6 +98,28 @@ impl<T: Scalar> Step<T> for Lowered<T> {
             let row = (at / n_indices) * n_rows + saved.index[at % n_indices] as usize;
             for (gx, &gy) in gx[row * inner..][..inner].iter_mut().zip(gy) {
                 *gx += gy;
+            }
+        }
+    }
+
+    fn param_rows(&self, param: Trained, x: &[&[T]], gy: &[T], rows: &mut [T], _: &mut Vec<T>) {
+        let Lookup {
+            n_rows,
+            inner,
+            n_indices,
+            ..
+        } = self.shape;
+        let indices = self.sources[1].values(x);
+        let per_cotangent = gy.len() / param.n_cotangents;
+        let cotangents = gy.chunks_exact(per_cotangent);
+        for (gy, table) in cotangents.zip(rows.chunks_exact_mut(param.n_elements)) {
+            for (at, gy) in gy.chunks_exact(inner).enumerate() {
+                // An index out of range has made the output not-a-number already.
+                let row = self.shape.row(indices[at % n_indices]).unwrap_or(0);
+                let row = (at / n_indices) * n_rows + row;
+                for (table, &gy) in table[row * inner..][..inner].iter_mut().zip(gy) {
+                    *table += gy;
+                }
             }
         }
     }

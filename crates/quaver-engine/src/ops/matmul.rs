@@ -144,6 +144,8 @@ pub(super) fn build(node: &NodeContext<'_>) -> Result<Built, EngineError> {
             stored: Stored::InputsFirst,
             alpha: 1.0,
             bias: None,
+            beta: 1.0,
+            bias_is_row: false,
             affine: None,
         };
         return Ok(Built::layer(op, vec![a.value], shape, vec![1]));

@@ -1,6 +1,6 @@
 //! Folds a per-channel affine (an inference batch normalisation) into the layer before it.
 
-use crate::graph::{Graph, ValueId};
+use crate::graph::{Graph, Node, ValueId};
 
 /// Where a layer's output is read by one affine alone, and by nobody in `keep`, the layer absorbs it.
 pub(super) fn run(graph: &mut Graph, keep: &[ValueId]) {
@@ -21,6 +21,11 @@ pub(super) fn run(graph: &mut Graph, keep: &[ValueId]) {
         let Some(layer) = producer[input.index()].filter(|_| n_uses[input.index()] == 1) else {
             continue;
         };
+        // Parameters that are differentiated by have to stay what they are.
+        let trained = |node: &Node| node.params.iter().any(|param| keep.contains(&param.value));
+        if trained(&graph.nodes[layer]) || trained(node) {
+            continue;
+        }
         if let Some(op) = graph.nodes[layer].op.with_affine(scale, shift) {
             let params = graph.nodes[at].params.clone();
             let layer_node = &mut graph.nodes[layer];

@@ -1,6 +1,6 @@
 //! Graph to program: what is on the path, which slot each value lives in and for how long.
 
-use super::{Instruction, Path, Place, Program};
+use super::{Instruction, ParamUse, Path, Place, Program};
 use crate::graph::{Graph, Node, ValueId};
 use crate::op::{Flow, ProgramOptions, Real};
 use crate::passes;
@@ -14,7 +14,12 @@ pub(super) fn compile<T: Real>(
     options: ProgramOptions,
 ) -> Result<Program<T>, EngineError> {
     let graph = passes::fused(graph, output, wrt, options);
-    let on_path = on_path(&graph, wrt);
+    let trained = trained(&graph, wrt)?;
+    let mut sources = wrt.to_vec();
+    let nodes = graph.nodes.iter().zip(&trained);
+    let training = nodes.filter(|(_, params)| !params.is_empty());
+    sources.extend(training.map(|(node, _)| node.output));
+    let on_path = on_path(&graph, &sources);
     for &value in wrt {
         if !graph.is_real(value) {
             return Err(EngineError::new(
@@ -25,10 +30,10 @@ pub(super) fn compile<T: Real>(
                 ),
             ));
         }
-        let reaches = value == output || {
-            let below = self::on_path(&graph, &[value]);
-            below[output.index()]
-        };
+        let nodes = graph.nodes.iter().zip(&trained);
+        let uses = nodes.filter(|(_, params)| params.iter().any(|used| wrt[used.wrt] == value));
+        let starts: Vec<ValueId> = uses.map(|(node, _)| node.output).chain([value]).collect();
+        let reaches = self::on_path(&graph, &starts)[output.index()];
         if !reaches {
             return Err(EngineError::new(
                 EngineErrorKind::Option,
@@ -40,7 +45,7 @@ pub(super) fn compile<T: Real>(
             ));
         }
     }
-    let plan = plan_slots(&graph, output);
+    let plan = plan_slots(&graph, output, &trained);
     let slot_of = |value: ValueId| {
         plan.slot_of[value.index()].expect("every value that is computed or given has a slot")
     };
@@ -52,7 +57,8 @@ pub(super) fn compile<T: Real>(
     let instructions = graph
         .nodes
         .iter()
-        .map(|node| {
+        .zip(&trained)
+        .map(|(node, params)| {
             let step = T::lower(&*node.op);
             let paths = paths(&graph, node, &on_path, |input| step.flow(input));
             Instruction {
@@ -66,6 +72,7 @@ pub(super) fn compile<T: Real>(
                 value: node.output.index(),
                 step,
                 paths,
+                params: params.clone(),
             }
         })
         .collect();
@@ -84,9 +91,49 @@ pub(super) fn compile<T: Real>(
             .collect(),
         output: place(output),
         wrt: wrt.iter().map(|&value| place(value)).collect(),
+        is_param: wrt
+            .iter()
+            .map(|&value| graph.values[value.index()].constant.is_some())
+            .collect(),
         n_values: graph.values.len(),
         slots: plan.lengths,
     })
+}
+
+/// For every node, the parameters among `wrt` that it uses.
+fn trained(graph: &Graph, wrt: &[ValueId]) -> Result<Vec<Vec<ParamUse>>, EngineError> {
+    let mut uses: Vec<Vec<ParamUse>> = vec![Vec::new(); graph.nodes.len()];
+    for (index, &value) in wrt.iter().enumerate() {
+        if graph.values[value.index()].constant.is_none() {
+            continue;
+        }
+        let mut n_uses = 0;
+        for (node, uses) in graph.nodes.iter().zip(&mut uses) {
+            for param in node.params.iter().filter(|param| param.value == value) {
+                if !node.op.trains(param.role) {
+                    return Err(EngineError::unsupported(format!(
+                        "node '{}' ({}): its parameter '{}' cannot be differentiated by",
+                        node.name,
+                        node.op_type,
+                        graph.name(value)
+                    )));
+                }
+                n_uses += 1;
+                uses.push(ParamUse {
+                    wrt: index,
+                    role: param.role,
+                    n_elements: graph.n_elements(value),
+                    shared: false,
+                });
+            }
+        }
+        if n_uses > 1 {
+            let uses = uses.iter_mut().flatten();
+            uses.filter(|used| used.wrt == index)
+                .for_each(|used| used.shared = true);
+        }
+    }
+    Ok(uses)
 }
 
 /// Which values depend on one of `sources`, themselves included.
@@ -131,7 +178,9 @@ struct Slots {
 }
 
 /// Gives every value a slot that it shares with values that are dead when it is computed.
-fn plan_slots(graph: &Graph, output: ValueId) -> Slots {
+///
+/// What a trained parameter's step reads is kept to the end: its gradient needs it.
+fn plan_slots(graph: &Graph, output: ValueId, trained: &[Vec<ParamUse>]) -> Slots {
     let mut last_use = vec![0; graph.values.len()];
     for (at, node) in graph.nodes.iter().enumerate() {
         for input in &node.inputs {
@@ -139,6 +188,13 @@ fn plan_slots(graph: &Graph, output: ValueId) -> Slots {
         }
     }
     last_use[output.index()] = usize::MAX;
+    for (node, params) in graph.nodes.iter().zip(trained) {
+        if !params.is_empty() {
+            for input in &node.inputs {
+                last_use[input.index()] = usize::MAX;
+            }
+        }
+    }
     let mut slots = Slots {
         lengths: Vec::new(),
         slot_of: vec![None; graph.values.len()],

@@ -15,10 +15,12 @@ pub struct Workspace<T> {
     /// The cotangents of each value during a reverse pass.
     pub(super) cotangent_of: Vec<Option<Arc<Buffer<T>>>>,
     pub(super) gradients: Vec<Arc<Buffer<T>>>,
+    /// The class Grams of parameters; empty for other values.
+    pub(super) grams: Vec<Vec<f64>>,
 }
 
 impl<T: Scalar> Workspace<T> {
-    pub(super) fn new(slots: &[usize], n_steps: usize, n_values: usize) -> Self {
+    pub(super) fn new(slots: &[usize], n_steps: usize, n_values: usize, n_wrt: usize) -> Self {
         Self {
             slots: slots.iter().map(|&n| Buffer::new(n)).collect(),
             saved: (0..n_steps).map(|_| Saved::default()).collect(),
@@ -26,15 +28,31 @@ impl<T: Scalar> Workspace<T> {
             pool: Pool { free: Vec::new() },
             cotangent_of: (0..n_values).map(|_| None).collect(),
             gradients: Vec::new(),
+            grams: vec![Vec::new(); n_wrt],
         }
     }
 
-    /// The rows Jᵀ·cotangent (V × n) for the `index`-th value differentiated by, after a reverse pass.
+    /// The rows Jᵀ·cotangent (V × n) for the `index`-th value differentiated by, after a reverse pass; for a
+    /// parameter they are not kept, and this is empty.
     ///
     /// # Panics
     /// Before the first reverse pass, or when there are not that many values.
     pub fn gradient(&self, index: usize) -> &[T] {
         &self.gradients[index]
+    }
+
+    /// S (V × V) ← J Jᵀ of the `index`-th value differentiated by, after a reverse pass of V cotangents.
+    ///
+    /// # Panics
+    /// As [`Workspace::gradient`], or if S is not V × V.
+    pub fn gram(&self, index: usize, s: &mut [f64]) {
+        let gram = &self.grams[index];
+        if gram.is_empty() {
+            let n_cotangents = s.len().isqrt();
+            quaver_kernels::gram::gram(&self.gradients[index], n_cotangents, s);
+        } else {
+            s.copy_from_slice(gram);
+        }
     }
 }
 

@@ -37,6 +37,15 @@ impl Arrays {
         Self(NpzArchive::open(path).unwrap_or_else(|e| panic!("{}: {e}", path.display())))
     }
 
+    /// An array of strings.
+    pub fn names(&mut self, name: &str) -> Vec<String> {
+        let array = self.0.by_name(name).unwrap();
+        array
+            .unwrap_or_else(|| panic!("no array {name}"))
+            .into_vec()
+            .unwrap()
+    }
+
     /// Shape and values of a floating-point or integer array.
     pub fn get(&mut self, name: &str) -> (Vec<usize>, Vec<f64>) {
         let array = self

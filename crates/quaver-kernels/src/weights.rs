@@ -1,0 +1,228 @@
+//! Class Grams of a layer's weights: the inner products of J_k = Σₜ δ_k(t) a(t)ᵀ, for all pairs of cotangents.
+//!
+//! a(t) is what the layer reads at position t (C numbers: a row of its input, or an unfolded patch), δ_k(t) the
+//! k-th cotangent of what it writes there (O numbers). Two exact ways, of which the cheaper is taken:
+//!
+//! - direct: form all J_k (V·O·T·C multiply–adds) and multiply them with each other;
+//! - through the kernel matrix K(t, t') = a(t)·a(t'): with E_k = K δ_k, S_kl = ⟨E_k, δ_l⟩, which costs
+//!   T²·C + V·T²·O and never forms a gradient. A dense layer (T = 1) costs one ‖a‖² and V²/2 products of length O.
+
+use crate::gram::accumulate;
+use crate::layout::transpose;
+use crate::packed::{Dense, Panels, Start, product};
+use crate::simd::{Isa, Kernel, Simd, aligned, dispatch};
+use crate::{Scalar, gram};
+
+/// The sizes of a layer: T positions, C numbers read and O written at each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LayerShape {
+    /// Positions T.
+    pub positions: usize,
+    /// Numbers read at each, C.
+    pub inputs: usize,
+    /// Numbers written at each, O.
+    pub outputs: usize,
+}
+
+impl LayerShape {
+    /// Whether forming the gradients costs less than the kernel matrix, for V cotangents.
+    fn is_direct(&self, v: usize) -> bool {
+        let (t, c, o) = (self.positions, self.inputs, self.outputs);
+        // Products of gradients are summed in double precision: about four times the price.
+        let pairs = 4 * v * (v + 1) / 2;
+        v * o * t * c + pairs * o * c < t * t * c + v * t * t * o + pairs * t * o
+    }
+}
+
+/// S (V × V) ← S + the class Gram of the weights (O × C), from what the layer reads, x (T × C), and the
+/// cotangents of what it writes, gy (V × T × O).
+///
+/// # Panics
+/// If the lengths do not fit.
+pub fn weight_gram<T: Scalar>(
+    shape: LayerShape,
+    x: &[T],
+    gy: &[T],
+    s: &mut [f64],
+    scratch: &mut Vec<T>,
+) {
+    let (t, o) = (shape.positions, shape.outputs);
+    let v = gy.len() / (t * o).max(1);
+    check(shape, x, gy, v);
+    if shape.is_direct(v) {
+        let (rows, scratch) = aligned(scratch, v * o * shape.inputs + space(shape, v))
+            .split_at_mut(v * o * shape.inputs);
+        form(shape, x, gy, rows, scratch);
+        accumulate(rows, rows, v, s);
+        return;
+    }
+    let isa = Isa::best();
+    let c = shape.inputs;
+    let columns = Panels::<T>::len(isa, c, t).max(Panels::<T>::len(isa, t, o));
+    let space = aligned(scratch, c * t + columns + t * t + v * t * o);
+    let (x_columns, rest) = space.split_at_mut(c * t);
+    let (panels, rest) = rest.split_at_mut(columns);
+    let (kernel, products) = rest.split_at_mut(t * t);
+    transpose(t, c, x, x_columns);
+    let packed = Panels::pack(isa, c, t, x_columns, panels);
+    multiply(t, x, packed, kernel);
+    for (gy, product) in gy.chunks_exact(t * o).zip(products.chunks_exact_mut(t * o)) {
+        let packed = Panels::pack(isa, t, o, gy, &mut *panels);
+        multiply(t, kernel, packed, product);
+    }
+    // ⟨K δ_k, δ_l⟩ is symmetric because K is.
+    accumulate(products, gy, v, s);
+}
+
+/// rows (V × O × C) ← J_k = Σₜ δ_k(t) a(t)ᵀ, for x (T × C) and gy (V × T × O).
+///
+/// # Panics
+/// If the lengths do not fit.
+pub fn weight_rows<T: Scalar>(
+    shape: LayerShape,
+    x: &[T],
+    gy: &[T],
+    rows: &mut [T],
+    scratch: &mut Vec<T>,
+) {
+    let v = gy.len() / (shape.positions * shape.outputs).max(1);
+    check(shape, x, gy, v);
+    let space = aligned(scratch, space(shape, v));
+    form(shape, x, gy, rows, space);
+}
+
+fn check<T>(shape: LayerShape, x: &[T], gy: &[T], v: usize) {
+    assert_eq!(x.len(), shape.positions * shape.inputs, "x is T × C");
+    assert_eq!(
+        gy.len(),
+        v * shape.positions * shape.outputs,
+        "gy is V × T × O"
+    );
+}
+
+/// What [`form`] needs beside its result.
+fn space(shape: LayerShape, v: usize) -> usize {
+    let (t, c, o) = (shape.positions, shape.inputs, shape.outputs);
+    // The second part starts on a cache line too.
+    (v * o * t).next_multiple_of(16) + c * t.next_multiple_of(16) + t * c.next_multiple_of(16)
+}
+
+fn form<T: Scalar>(shape: LayerShape, x: &[T], gy: &[T], rows: &mut [T], space: &mut [T]) {
+    let (t, c, o) = (shape.positions, shape.inputs, shape.outputs);
+    let isa = Isa::best();
+    let v = gy.len() / (t * o).max(1);
+    let (deltas, panels) = space.split_at_mut((v * o * t).next_multiple_of(16));
+    let deltas = &mut deltas[..v * o * t];
+    transpose(t, o, gy, deltas);
+    let packed = Panels::pack(isa, t, c, x, &mut panels[..Panels::<T>::len(isa, t, c)]);
+    multiply(v * o, deltas, packed, rows);
+}
+
+/// C (m × n) ← A (m × k) B.
+fn multiply<T: Scalar>(m: usize, a: &[T], b: Panels<'_, T>, c: &mut [T]) {
+    struct Job<'a, T>(usize, &'a [T], Panels<'a, T>, &'a mut [T]);
+    impl<T: Scalar> Kernel<T> for Job<'_, T> {
+        #[inline(always)]
+        fn run<S: Simd<T>>(self, simd: S) {
+            let Job(m, a, b, c) = self;
+            assert!(a.len() >= m * b.k() && c.len() >= m * b.n());
+            let mut rows = Dense {
+                a: a.as_ptr(),
+                a_stride: b.k(),
+                c: c.as_mut_ptr(),
+                c_stride: b.n(),
+            };
+            // SAFETY: both lengths were checked in the line above.
+            unsafe { product(simd, m, b, Start::Zero, &mut rows) };
+        }
+    }
+    dispatch(b.isa(), Job(m, a, b, c));
+}
+
+/// S (V × V) ← S + the class Gram of a bias: of the cotangents gy (V × T × O) summed over positions.
+pub fn bias_gram<T: Scalar>(outputs: usize, v: usize, gy: &[T], s: &mut [f64]) {
+    let mut rows = vec![T::ZERO; v * outputs];
+    bias_rows(outputs, gy, &mut rows);
+    gram::accumulate(&rows, &rows, v, s);
+}
+
+/// rows (V × O) ← rows + the cotangents gy (V × T × O) summed over positions.
+pub fn bias_rows<T: Scalar>(outputs: usize, gy: &[T], rows: &mut [T]) {
+    let v = rows.len() / outputs.max(1);
+    let per_row = gy.len() / v.max(1);
+    for (row, gy) in rows
+        .chunks_exact_mut(outputs)
+        .zip(gy.chunks_exact(per_row.max(1)))
+    {
+        for gy in gy.chunks_exact(outputs) {
+            row.iter_mut().zip(gy).for_each(|(row, &gy)| *row += gy);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wave(n: usize, step: f64) -> Vec<f64> {
+        (0..n).map(|i| (i as f64 * step).sin()).collect()
+    }
+
+    #[test]
+    fn both_ways_agree_with_the_definition() {
+        let mut seen = [false; 2];
+        for (t, c, o, v) in [
+            (1, 5, 7, 3),
+            (40, 3, 2, 4),
+            (6, 40, 30, 9),
+            (100, 20, 10, 9),
+            (2, 1, 1, 1),
+        ] {
+            let shape = LayerShape {
+                positions: t,
+                inputs: c,
+                outputs: o,
+            };
+            seen[usize::from(shape.is_direct(v))] = true;
+            let (x, gy) = (wave(t * c, 0.7), wave(v * t * o, 0.31));
+            let mut want = vec![0.0; v * o * c];
+            for k in 0..v {
+                for position in 0..t {
+                    for i in 0..o {
+                        for j in 0..c {
+                            want[(k * o + i) * c + j] +=
+                                gy[(k * t + position) * o + i] * x[position * c + j];
+                        }
+                    }
+                }
+            }
+            let mut rows = vec![f64::NAN; v * o * c];
+            weight_rows(shape, &x, &gy, &mut rows, &mut Vec::new());
+            for (row, want) in rows.iter().zip(&want) {
+                assert!((row - want).abs() < 1e-12);
+            }
+            let mut s = vec![1.0; v * v];
+            weight_gram(shape, &x, &gy, &mut s, &mut Vec::new());
+            for k in 0..v {
+                for l in 0..v {
+                    let rows = want[k * o * c..][..o * c].iter().zip(&want[l * o * c..]);
+                    let want: f64 = 1.0 + rows.map(|(a, b)| a * b).sum::<f64>();
+                    let got = s[k * v + l];
+                    assert!(
+                        (got - want).abs() < 1e-10 * (1.0 + want.abs()),
+                        "{shape:?}: {got} {want}"
+                    );
+                }
+            }
+        }
+        assert_eq!(seen, [true; 2], "both ways were taken");
+    }
+
+    #[test]
+    fn a_bias_sees_the_sum_over_positions() {
+        let gy = [1.0, 2.0, 3.0, 4.0, 10.0, 20.0, 30.0, 40.0];
+        let mut s = [0.0; 4];
+        bias_gram(2, 2, &gy, &mut s);
+        assert_eq!(s, [52.0, 520.0, 520.0, 5200.0]);
+    }
+}
