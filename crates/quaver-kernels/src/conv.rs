@@ -250,13 +250,10 @@ impl<T: Scalar> Conv<T> {
                 .zip(formed.chunks_exact(o_group * shape.inputs))
             {
                 let row = &mut row[group * o_group * c_group * taps..][..o_group * c_group * taps];
-                // Taps lead in patches, channels in weights.
-                for (row, formed) in row
-                    .chunks_exact_mut(c_group * taps)
-                    .zip(formed.chunks_exact(c_group * taps))
-                {
+                // Formed taps × channels × outputs; weights are outputs × channels × taps.
+                for (o, row) in row.chunks_exact_mut(c_group * taps).enumerate() {
                     for (i, row) in row.iter_mut().enumerate() {
-                        *row += formed[i % taps * c_group + i / taps];
+                        *row += formed[(i % taps * c_group + i / taps) * o_group + o];
                     }
                 }
             }

@@ -3,7 +3,7 @@
 use crate::Scalar;
 
 /// Square blocks that both sides of a transposition keep in cache.
-const BLOCK: usize = 16;
+const BLOCK: usize = 8;
 
 /// y (N × columns × rows) ← x (N × rows × columns), each matrix transposed.
 ///
@@ -16,13 +16,25 @@ pub fn transpose<T: Scalar>(rows: usize, columns: usize, x: &[T], y: &mut [T]) {
     }
     let matrices = x.chunks_exact(rows * columns);
     for (x, y) in matrices.zip(y.chunks_exact_mut(rows * columns)) {
-        for row in (0..rows).step_by(BLOCK) {
-            for column in (0..columns).step_by(BLOCK) {
-                for i in row..(row + BLOCK).min(rows) {
-                    for j in column..(column + BLOCK).min(columns) {
-                        y[j * rows + i] = x[i * columns + j];
-                    }
-                }
+        transpose_apart(rows, columns, x, y, rows);
+    }
+}
+
+/// y ← xᵀ for one matrix x (rows × columns), the rows of y starting `stride` apart.
+pub(crate) fn transpose_apart<T: Scalar>(
+    rows: usize,
+    columns: usize,
+    x: &[T],
+    y: &mut [T],
+    stride: usize,
+) {
+    for row in (0..rows).step_by(BLOCK) {
+        for column in (0..columns).step_by(BLOCK) {
+            // Runs along what is written: scattered writes cost more than scattered reads.
+            for j in column..(column + BLOCK).min(columns) {
+                let to = &mut y[j * stride + row..j * stride + (row + BLOCK).min(rows)];
+                let from = x[row * columns + j..].iter().step_by(columns);
+                to.iter_mut().zip(from).for_each(|(to, &from)| *to = from);
             }
         }
     }

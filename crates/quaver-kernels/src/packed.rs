@@ -96,8 +96,17 @@ impl<'a, T: Scalar> Panels<'a, T> {
     }
 
     /// Packs the row-major k × n matrix `b` into `space`, which has [`Panels::len`] elements.
-    pub(crate) fn pack(isa: Isa, k: usize, n: usize, b: &[T], space: &'a mut [T]) -> Self {
+    pub(crate) fn pack(isa: Isa, k: usize, n: usize, b: &'a [T], space: &'a mut [T]) -> Self {
         let lanes = isa.lanes::<T>();
+        if n == panel_vectors(n, lanes) * lanes {
+            // One panel without padding is the matrix as it lies.
+            return Self {
+                isa,
+                k,
+                n,
+                values: &b[..k * n],
+            };
+        }
         let mut column = 0;
         let mut rest = &mut *space;
         while column < n {

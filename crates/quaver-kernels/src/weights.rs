@@ -8,7 +8,7 @@
 //!   T²·C + V·T²·O and never forms a gradient. A dense layer (T = 1) costs one ‖a‖² and V²/2 products of length O.
 
 use crate::gram::accumulate;
-use crate::layout::transpose;
+use crate::layout::{transpose, transpose_apart};
 use crate::packed::{Dense, Panels, Start, product};
 use crate::simd::{Isa, Kernel, Simd, aligned, dispatch};
 use crate::{Scalar, gram};
@@ -50,8 +50,9 @@ pub fn weight_gram<T: Scalar>(
     let v = gy.len() / (t * o).max(1);
     check(shape, x, gy, v);
     if shape.is_direct(v) {
-        let (rows, scratch) = aligned(scratch, v * o * shape.inputs + space(shape, v))
-            .split_at_mut(v * o * shape.inputs);
+        let n_rows = (v * o * shape.inputs).next_multiple_of(16);
+        let (rows, scratch) = aligned(scratch, n_rows + space::<T>(shape)).split_at_mut(n_rows);
+        let rows = &mut rows[..v * o * shape.inputs];
         form(shape, x, gy, rows, scratch);
         accumulate(rows, rows, v, s);
         return;
@@ -65,16 +66,16 @@ pub fn weight_gram<T: Scalar>(
     let (kernel, products) = rest.split_at_mut(t * t);
     transpose(t, c, x, x_columns);
     let packed = Panels::pack(isa, c, t, x_columns, panels);
-    multiply(t, x, packed, kernel);
+    multiply(t, x, c, packed, kernel);
     for (gy, product) in gy.chunks_exact(t * o).zip(products.chunks_exact_mut(t * o)) {
         let packed = Panels::pack(isa, t, o, gy, &mut *panels);
-        multiply(t, kernel, packed, product);
+        multiply(t, kernel, t, packed, product);
     }
     // ⟨K δ_k, δ_l⟩ is symmetric because K is.
     accumulate(products, gy, v, s);
 }
 
-/// rows (V × O × C) ← J_k = Σₜ δ_k(t) a(t)ᵀ, for x (T × C) and gy (V × T × O).
+/// rows (V × C × O) ← J_kᵀ = Σₜ a(t) δ_k(t)ᵀ, for x (T × C) and gy (V × T × O).
 ///
 /// # Panics
 /// If the lengths do not fit.
@@ -87,7 +88,7 @@ pub fn weight_rows<T: Scalar>(
 ) {
     let v = gy.len() / (shape.positions * shape.outputs).max(1);
     check(shape, x, gy, v);
-    let space = aligned(scratch, space(shape, v));
+    let space = aligned(scratch, space::<T>(shape));
     form(shape, x, gy, rows, space);
 }
 
@@ -101,34 +102,41 @@ fn check<T>(shape: LayerShape, x: &[T], gy: &[T], v: usize) {
 }
 
 /// What [`form`] needs beside its result.
-fn space(shape: LayerShape, v: usize) -> usize {
+fn space<T: Scalar>(shape: LayerShape) -> usize {
     let (t, c, o) = (shape.positions, shape.inputs, shape.outputs);
     // The second part starts on a cache line too.
-    (v * o * t).next_multiple_of(16) + c * t.next_multiple_of(16) + t * c.next_multiple_of(16)
+    c * apart(t) + Panels::<T>::len(Isa::best(), t, o)
 }
 
+/// The distance between rows of length `n`: whole cache lines, and an odd number of them, since rows a power of
+/// two apart would fall on the same few places of the cache.
+fn apart(n: usize) -> usize {
+    (n.div_ceil(16) | 1) * 16
+}
+
+/// J_kᵀ = aᵀ δ_k (C × O) for every k: what is read is transposed once, cotangents lie as they are needed.
 fn form<T: Scalar>(shape: LayerShape, x: &[T], gy: &[T], rows: &mut [T], space: &mut [T]) {
     let (t, c, o) = (shape.positions, shape.inputs, shape.outputs);
     let isa = Isa::best();
-    let v = gy.len() / (t * o).max(1);
-    let (deltas, panels) = space.split_at_mut((v * o * t).next_multiple_of(16));
-    let deltas = &mut deltas[..v * o * t];
-    transpose(t, o, gy, deltas);
-    let packed = Panels::pack(isa, t, c, x, &mut panels[..Panels::<T>::len(isa, t, c)]);
-    multiply(v * o, deltas, packed, rows);
+    let (columns, panels) = space.split_at_mut(c * apart(t));
+    transpose_apart(t, c, x, columns, apart(t));
+    for (gy, row) in gy.chunks_exact(t * o).zip(rows.chunks_exact_mut(c * o)) {
+        let packed = Panels::pack(isa, t, o, gy, &mut *panels);
+        multiply(c, columns, apart(t), packed, row);
+    }
 }
 
-/// C (m × n) ← A (m × k) B.
-fn multiply<T: Scalar>(m: usize, a: &[T], b: Panels<'_, T>, c: &mut [T]) {
-    struct Job<'a, T>(usize, &'a [T], Panels<'a, T>, &'a mut [T]);
+/// C (m × n) ← A (m × k, rows `stride` apart) B.
+fn multiply<T: Scalar>(m: usize, a: &[T], stride: usize, b: Panels<'_, T>, c: &mut [T]) {
+    struct Job<'a, T>(usize, &'a [T], usize, Panels<'a, T>, &'a mut [T]);
     impl<T: Scalar> Kernel<T> for Job<'_, T> {
         #[inline(always)]
         fn run<S: Simd<T>>(self, simd: S) {
-            let Job(m, a, b, c) = self;
-            assert!(a.len() >= m * b.k() && c.len() >= m * b.n());
+            let Job(m, a, stride, b, c) = self;
+            assert!(stride >= b.k() && a.len() >= m * stride && c.len() >= m * b.n());
             let mut rows = Dense {
                 a: a.as_ptr(),
-                a_stride: b.k(),
+                a_stride: stride,
                 c: c.as_mut_ptr(),
                 c_stride: b.n(),
             };
@@ -136,7 +144,7 @@ fn multiply<T: Scalar>(m: usize, a: &[T], b: Panels<'_, T>, c: &mut [T]) {
             unsafe { product(simd, m, b, Start::Zero, &mut rows) };
         }
     }
-    dispatch(b.isa(), Job(m, a, b, c));
+    dispatch(b.isa(), Job(m, a, stride, b, c));
 }
 
 /// S (V × V) ← S + the class Gram of a bias: of the cotangents gy (V × T × O) summed over positions.
@@ -148,15 +156,42 @@ pub fn bias_gram<T: Scalar>(outputs: usize, v: usize, gy: &[T], s: &mut [f64]) {
 
 /// rows (V × O) ← rows + the cotangents gy (V × T × O) summed over positions.
 pub fn bias_rows<T: Scalar>(outputs: usize, gy: &[T], rows: &mut [T]) {
-    let v = rows.len() / outputs.max(1);
-    let per_row = gy.len() / v.max(1);
-    for (row, gy) in rows
-        .chunks_exact_mut(outputs)
-        .zip(gy.chunks_exact(per_row.max(1)))
-    {
-        for gy in gy.chunks_exact(outputs) {
-            row.iter_mut().zip(gy).for_each(|(row, &gy)| *row += gy);
+    sum_positions(outputs, None, gy, rows);
+}
+
+/// rows (V × O) ← rows + the cotangents gy (V × T × O) times x (T × O), summed over positions.
+pub fn scale_rows<T: Scalar>(outputs: usize, x: &[T], gy: &[T], rows: &mut [T]) {
+    sum_positions(outputs, Some(x), gy, rows);
+}
+
+fn sum_positions<T: Scalar>(outputs: usize, x: Option<&[T]>, gy: &[T], rows: &mut [T]) {
+    struct Job<'a, T>(usize, Option<&'a [T]>, &'a [T], &'a mut [T]);
+    impl<T: Scalar> Kernel<T> for Job<'_, T> {
+        #[inline(always)]
+        fn run<S: Simd<T>>(self, _: S) {
+            let Job(outputs, x, gy, rows) = self;
+            let v = rows.len() / outputs;
+            for (row, gy) in rows
+                .chunks_exact_mut(outputs)
+                .zip(gy.chunks_exact(gy.len() / v))
+            {
+                let positions = gy.chunks_exact(outputs);
+                match x {
+                    None => positions.for_each(|gy| {
+                        row.iter_mut().zip(gy).for_each(|(row, &gy)| *row += gy);
+                    }),
+                    Some(x) => positions.zip(x.chunks_exact(outputs)).for_each(|(gy, x)| {
+                        let terms = gy.iter().zip(x);
+                        row.iter_mut()
+                            .zip(terms)
+                            .for_each(|(row, (&gy, &x))| *row += gy * x);
+                    }),
+                }
+            }
         }
+    }
+    if outputs > 0 && !rows.is_empty() {
+        dispatch(Isa::best(), Job(outputs, x, gy, rows));
     }
 }
 
@@ -190,7 +225,7 @@ mod tests {
                 for position in 0..t {
                     for i in 0..o {
                         for j in 0..c {
-                            want[(k * o + i) * c + j] +=
+                            want[(k * c + j) * o + i] +=
                                 gy[(k * t + position) * o + i] * x[position * c + j];
                         }
                     }

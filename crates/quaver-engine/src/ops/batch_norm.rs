@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use quaver_kernels::weights::{bias_rows, scale_rows};
 use quaver_kernels::{Scalar, elementwise};
 
 use super::affine::Affine;
+use super::channels::Layout;
 use crate::EngineError;
 use crate::onnx::node::NodeContext;
 use crate::op::{Built, ChannelsLast, Flow, LayoutContext, Lower, Operator, Saved, Step, Trained};
@@ -14,8 +16,9 @@ struct BatchNorm {
     affine: Affine,
     /// x ↦ (x − mean) / √(variance + ε), what the scale multiplies.
     standard: Affine,
-    /// Elements per channel.
+    /// Elements per channel and sample.
     inner: usize,
+    layout: Layout,
 }
 
 impl Operator for BatchNorm {
@@ -26,7 +29,7 @@ impl Operator for BatchNorm {
     fn channels_last(&self, _: &LayoutContext<'_>) -> Option<ChannelsLast> {
         Some(ChannelsLast {
             op: Arc::new(BatchNorm {
-                inner: 1,
+                layout: Layout::ChannelsLast,
                 ..self.clone()
             }),
             seeks: false,
@@ -46,6 +49,7 @@ impl<T: Scalar> Lower<T> for BatchNorm {
             shift: convert(&self.affine.shift),
             standard: [&self.standard.scale, &self.standard.shift].map(|values| convert(values)),
             inner: self.inner,
+            layout: self.layout,
         })
     }
 }
@@ -56,11 +60,18 @@ struct Lowered<T> {
     /// Scale and shift to x̂.
     standard: [Vec<T>; 2],
     inner: usize,
+    layout: Layout,
+}
+
+impl<T: Scalar> Lowered<T> {
+    fn is_last(&self) -> bool {
+        self.layout == Layout::ChannelsLast || self.inner == 1
+    }
 }
 
 impl<T: Scalar> Step<T> for Lowered<T> {
     fn forward(&self, x: &[&[T]], y: &mut [T], _: Option<&mut Saved<T>>, _: &mut Vec<T>) {
-        if self.inner == 1 {
+        if self.is_last() {
             return elementwise::affine(x[0], y, &self.scale, &self.shift);
         }
         let channels = self.scale.iter().zip(&self.shift).cycle();
@@ -79,7 +90,7 @@ impl<T: Scalar> Step<T> for Lowered<T> {
     }
 
     fn vjp_in_place(&self, _: usize, _: &Saved<T>, g: &mut [T]) {
-        if self.inner == 1 {
+        if self.is_last() {
             return elementwise::scale(g, &self.scale);
         }
         for (g, &scale) in g
@@ -93,27 +104,23 @@ impl<T: Scalar> Step<T> for Lowered<T> {
     }
 
     fn param_rows(&self, param: Trained, x: &[&[T]], gy: &[T], rows: &mut [T], _: &mut Vec<T>) {
-        let x = x[0];
-        let [scale, shift] = &self.standard;
         let n = param.n_elements;
-        for (gy, row) in gy.chunks_exact(x.len()).zip(rows.chunks_exact_mut(n)) {
-            let images = x.chunks_exact(self.inner * n);
-            for (x, gy) in images.zip(gy.chunks_exact(self.inner * n)) {
-                let channels = x
-                    .chunks_exact(self.inner)
-                    .zip(gy.chunks_exact(self.inner))
-                    .zip(&mut *row)
-                    .zip(scale.iter().zip(shift));
-                for (((x, gy), row), (&scale, &shift)) in channels {
-                    for (&x, &gy) in x.iter().zip(gy) {
-                        *row += if param.role == 1 {
-                            gy * (x * scale + shift)
-                        } else {
-                            gy
-                        };
-                    }
-                }
-            }
+        let x = self.layout.last(x[0], n, self.inner);
+        let gy = self.layout.last(gy, n, self.inner);
+        let mut sums = vec![T::ZERO; rows.len()];
+        bias_rows(n, &gy, &mut sums);
+        if param.role == 2 {
+            return rows.iter_mut().zip(sums).for_each(|(row, sum)| *row += sum);
+        }
+        let mut products = vec![T::ZERO; rows.len()];
+        scale_rows(n, &x, &gy, &mut products);
+        let [scale, shift] = &self.standard;
+        let channels = scale.iter().zip(shift).cycle();
+        for (((row, sum), product), (&scale, &shift)) in
+            rows.iter_mut().zip(sums).zip(products).zip(channels)
+        {
+            // x̂ = x · scale + shift.
+            *row += product * scale + sum * shift;
         }
     }
 }
@@ -169,6 +176,7 @@ pub(super) fn build(node: &NodeContext<'_>) -> Result<Built, EngineError> {
                 .collect::<Vec<f64>>(),
         ),
         inner: x.shape[2..].iter().product(),
+        layout: Layout::ChannelsFirst,
     };
     Ok(Built::layer(op, vec![x.value], x.shape.clone(), vec![1, 2]))
 }

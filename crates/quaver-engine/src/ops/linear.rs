@@ -173,9 +173,9 @@ impl<T: Scalar> Step<T> for Lowered<T> {
             bias_rows(self.n_out, gy, &mut formed);
         } else {
             weight_rows(self.layer(), x[0], gy, &mut formed, scratch);
-            if self.stored == Stored::InputsFirst {
-                let outputs_first = formed.clone();
-                transpose(self.n_out, self.n_in, &outputs_first, &mut formed);
+            if self.stored == Stored::OutputsFirst {
+                let inputs_first = formed.clone();
+                transpose(self.n_in, self.n_out, &inputs_first, &mut formed);
             }
         }
         let factor = self.factors[param.role - 1];
