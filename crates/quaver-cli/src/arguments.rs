@@ -122,6 +122,15 @@ impl DataArgs {
     }
 }
 
+/// Reads what knows how to read itself.
+pub fn parsed<T>(text: &str) -> Result<T, String>
+where
+    T: std::str::FromStr,
+    T::Err: std::fmt::Display,
+{
+    text.parse().map_err(|error: T::Err| error.to_string())
+}
+
 /// Reads a number, or a fraction of two.
 pub fn number(text: &str) -> Result<f64, String> {
     let value = match text.split_once('/') {

@@ -33,6 +33,8 @@ pub struct Layer {
     pub op_type: String,
     /// Its trainable parameters: ONNX initializer name and shape.
     pub params: Vec<(String, Vec<usize>)>,
+    /// The same parameters as values of the graph.
+    pub values: Vec<ValueId>,
     /// The shape of its output for one sample.
     pub output_shape: Vec<usize>,
     /// Multiply–accumulates of one forward pass.
@@ -67,6 +69,7 @@ impl Graph {
                         (name.clone(), value.shape.clone())
                     })
                     .collect(),
+                values: node.params.iter().map(|param| param.value).collect(),
                 output_shape: self.shape(node.output).to_vec(),
                 macs: node.op.macs(),
             })
@@ -84,6 +87,23 @@ impl Graph {
             }
         }
         found
+    }
+
+    /// The activations that `output` depends on, `output` left out, in order.
+    pub fn activations(&self, output: ValueId) -> Vec<ValueId> {
+        let nodes = self.nodes.iter().zip(self.needed_for(output));
+        let needed = nodes.filter(|(node, needed)| *needed && node.output != output);
+        needed
+            .map(|(node, _)| node.output)
+            .filter(|&value| self.is_real(value))
+            .collect()
+    }
+
+    /// The sum of squares of a constant; `None` for what depends on the sample.
+    pub fn squared_norm(&self, value: ValueId) -> Option<f64> {
+        let tensor = self.values[value.index()].constant.as_ref()?;
+        let values: Vec<f64> = tensor.floats()?;
+        Some(values.iter().map(|x| x * x).sum())
     }
 
     /// The name of the initializer that a parameter comes from.

@@ -35,6 +35,7 @@
 //! number of threads.
 #![forbid(unsafe_code)]
 
+mod block;
 pub mod curves;
 pub mod demo;
 mod error;
@@ -45,14 +46,15 @@ mod score;
 mod sensitivity;
 pub mod table;
 
+pub use block::Block;
 pub use error::{Error, ErrorKind};
 pub use inspect::{HeadFacts, Inspection, Port, inspect};
 pub use model::{LoadOptions, Model};
-pub use score::{LabelChoice, Precision, Score, ScoreOptions, ScoreTable, Summary};
+pub use score::{LabelChoice, Precision, Relative, Score, ScoreOptions, ScoreTable, Summary};
 
 pub use quaver_data::{
     DataError, Dataset, InMemory, Layout, OpenOptions, Sample, Subset, check_labels, format_names,
     open, parse_indices,
 };
 pub use quaver_engine::{Graph, Head, HeadChoice, HeadKind, Layer, OperatorInfo, operators};
-pub use quaver_geometry::{Compat, Measures};
+pub use quaver_geometry::{Classes, Compat, Measures, ObjectiveChoice};

@@ -1,19 +1,22 @@
-//! Scores: the influence measure of every sample, with the whole input as the perturbed block.
+//! Scores: the influence measure of every sample, for each perturbed block.
 
 mod columns;
 mod quantiles;
 mod summary;
 
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use quaver_data::Dataset;
-use quaver_engine::Real;
-use quaver_geometry::{Measures, Objective, Settings, Softmax, measure};
+use quaver_engine::{ProgramOptions, Real};
+use quaver_geometry::{
+    Classes, Measures, ObjectiveChoice, Output, Settings, Softmax, Truth, measure,
+};
 
 use crate::parallel::ordered;
 use crate::sensitivity::Sensitivity;
-use crate::{Error, ErrorKind, Model};
+use crate::{Block, Error, ErrorKind, Model};
 
 pub use columns::ScoreTable;
 pub use summary::Summary;
@@ -60,6 +63,14 @@ pub struct ScoreOptions {
     /// Eigenvalues of M above `rtol` times the largest count towards the rank. Default:
     /// [`Precision::default_rtol`].
     pub rtol: Option<f64>,
+    /// What is perturbed, as [`Model::blocks`] reads it: a score per sample and block. Default: `input`.
+    pub wrt: Vec<String>,
+    /// The objective f whose sensitivity is measured. Default: −log p of the label.
+    pub objective: ObjectiveChoice,
+    /// Which classes are kept apart. Default: all below 64 classes, `auto:0.01` from there on.
+    pub classes: Option<Classes>,
+    /// Whether Winograd's algorithm may be used in single precision ([`ProgramOptions::winograd`]). Default: yes.
+    pub winograd: bool,
     /// The budget λ = 1/σ² of FI_λ, σ being the size of a plausible perturbation in the units of the network's
     /// input. Default: 1.
     pub lambda: f64,
@@ -76,6 +87,10 @@ impl Default for ScoreOptions {
         Self {
             label: LabelChoice::default(),
             rtol: None,
+            wrt: vec!["input".to_owned()],
+            objective: ObjectiveChoice::default(),
+            classes: None,
+            winograd: true,
             lambda: 1.0,
             compat: None,
             precision: Precision::default(),
@@ -88,6 +103,15 @@ impl ScoreOptions {
     /// The tolerance in force.
     pub fn rtol(&self) -> f64 {
         self.rtol.unwrap_or(self.precision.default_rtol())
+    }
+
+    /// Which classes are kept apart, for a network of `n_classes`.
+    pub fn classes(&self, n_classes: usize) -> Classes {
+        const MANY: usize = 64;
+        self.classes.unwrap_or(match n_classes < MANY {
+            true => Classes::All,
+            false => Classes::Auto(0.01),
+        })
     }
 }
 
@@ -108,12 +132,33 @@ pub struct Score {
     pub p_label: f64,
     /// The probability of `predicted`.
     pub p_predicted: f64,
+    /// What is perturbed.
+    pub block: Arc<str>,
     /// The influence measure and its companions.
     pub measures: Measures,
+    /// For parameters: measures per perturbation relative to their size.
+    pub relative: Option<Relative>,
+    /// Classes kept apart, the merged rest counted as one; K if none were merged.
+    pub n_classes_kept: usize,
+    /// An estimate of the Fisher trace that merging classes lost; 0 if none were merged.
+    pub lost_trace: f64,
+}
+
+/// Measures of parameters under ω = ‖θ‖·ω′, so that layers of different size compare: S is scaled by ‖θ‖².
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Relative {
+    /// ‖θ‖₂.
+    pub norm: f64,
+    /// FI_λ in the units of ω′.
+    pub fi_lambda: f64,
+    /// Fisher trace in the units of ω′.
+    pub fisher_trace: f64,
+    /// Worst-case KL rate in the units of ω′.
+    pub fisher_lambda_max: f64,
 }
 
 impl Model {
-    /// Scores every sample of `dataset`, the whole input being the perturbed block.
+    /// Scores every sample of `dataset`: for each, a score per block.
     ///
     /// # Errors
     /// Names the first sample that cannot be read, has no label or one out of range, or makes the network's
@@ -181,8 +226,13 @@ impl Model {
                 ),
             ));
         }
-        let sensitivity = Sensitivity::<T>::new(self)?;
-        let work = |state: &mut _, index: usize| -> Result<Score, Error> {
+        let blocks = self.blocks(&options.wrt)?;
+        let classes = options.classes(self.n_classes());
+        let program = ProgramOptions {
+            winograd: options.winograd,
+        };
+        let sensitivity = Sensitivity::<T>::new(self, &blocks, classes, program)?;
+        let work = |state: &mut _, index: usize| -> Result<Vec<Score>, Error> {
             if stop.load(Ordering::Relaxed) {
                 return Err(Error::new(ErrorKind::Interrupted, "interrupted"));
             }
@@ -192,28 +242,59 @@ impl Model {
                 Some(key) => e.within(format_args!("sample {index} ({key})")),
                 None => e.within(format_args!("sample {index}")),
             };
-            let (logits, gram) = sensitivity.run(state, &sample.values).map_err(of_sample)?;
-            let softmax = Softmax::new(&logits)?;
-            let predicted = softmax.argmax();
-            let label = match options.label {
-                LabelChoice::True => self.true_label(sample.label).map_err(of_sample)?,
-                LabelChoice::Predicted => predicted,
-                LabelChoice::Class(class) => class,
+            let label_of = |softmax: &Softmax| match options.label {
+                LabelChoice::True => self.true_label(sample.label),
+                LabelChoice::Predicted => Ok(softmax.argmax()),
+                LabelChoice::Class(class) => Ok(class),
             };
-            let objective = Objective::NegLogLik { label };
-            let measures = measure(&logits, &gram, objective, &settings)
-                .map_err(Error::from)
+            let response = sensitivity
+                .run(state, index, &sample.values, |logits| {
+                    label_of(&Softmax::new(logits)?)
+                })
                 .map_err(of_sample)?;
-            Ok(Score {
-                index,
-                label,
-                true_label: sample.label,
-                predicted,
-                p_label: softmax.p()[label],
-                p_predicted: softmax.p()[predicted],
-                measures,
-                key: sample.key,
-            })
+            let softmax = Softmax::new(&response.logits)?;
+            let (p, predicted) = (softmax.p().to_vec(), softmax.argmax());
+            let label = label_of(&softmax).map_err(of_sample)?;
+            let output = Output::from(softmax);
+            let objective = options.objective.at(&output, Truth::Class(label));
+            let objective = objective.map_err(Error::from).map_err(of_sample)?;
+            let (logits, objective) = match &response.lumping {
+                None => (response.logits.as_slice(), objective),
+                Some(lumping) => (lumping.logits(), lumping.objective(objective)?),
+            };
+            let score = |(at, block): (usize, &Block)| -> Result<Score, Error> {
+                let gram = &response.grams[at];
+                let measures = measure(logits, gram, objective, &settings)?;
+                let relative = match block.norm {
+                    None => None,
+                    Some(norm) => {
+                        let scaled = gram.clone().relative(norm);
+                        let measures = measure(logits, &scaled, objective, &settings)?;
+                        Some(Relative {
+                            norm,
+                            fi_lambda: measures.fi_lambda,
+                            fisher_trace: measures.fisher_trace,
+                            fisher_lambda_max: measures.fisher_lambda_max,
+                        })
+                    }
+                };
+                Ok(Score {
+                    index,
+                    label,
+                    true_label: sample.label,
+                    predicted,
+                    p_label: p[label],
+                    p_predicted: p[predicted],
+                    block: Arc::clone(&block.name),
+                    measures,
+                    relative,
+                    n_classes_kept: logits.len(),
+                    lost_trace: response.lost_traces.get(at).copied().unwrap_or(0.0),
+                    key: sample.key.clone(),
+                })
+            };
+            let scores: Result<Vec<Score>, Error> = blocks.iter().enumerate().map(score).collect();
+            scores.map_err(of_sample)
         };
         let threads = options
             .threads
@@ -224,7 +305,7 @@ impl Model {
             threads,
             || sensitivity.state(),
             work,
-            |_, score| emit(score),
+            |_, scores| scores.into_iter().try_for_each(&mut emit),
         )
     }
 

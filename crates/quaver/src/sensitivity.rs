@@ -1,73 +1,162 @@
-//! One sample to one class Gram: the step between the network and the geometry.
+//! One sample to one class Gram per block: the step between the network and the geometry.
 
-use quaver_engine::{Head, Program, Real, Workspace};
-use quaver_geometry::{ClassGram, Contrasts};
-use quaver_kernels::gram::gram;
+use quaver_engine::{Head, Program, ProgramOptions, Real, ValueId, Workspace};
+use quaver_geometry::{ClassGram, Classes, Contrasts, Lumping};
 
-use crate::{Error, Model};
+use crate::{Block, Error, Model};
 
-/// A model compiled for the class Gram of its whole input; shared by all threads.
+/// A model compiled for the class Grams of some blocks; shared by all threads.
 pub(crate) struct Sensitivity<T> {
     program: Program<T>,
     head: Head,
+    /// For each block, which of the program's values it consists of.
+    blocks: Vec<Vec<usize>>,
     contrasts: Contrasts,
     /// The cotangents of all contrasts, (K−1) × the differentiated value's length.
     cotangents: Vec<T>,
+    classes: Classes,
 }
 
 /// One thread's memory.
 pub(crate) struct State<T> {
     workspace: Workspace<T>,
     input: Vec<T>,
-    gram: Vec<f64>,
+    cotangents: Vec<T>,
 }
 
+/// What a sample and its blocks come to.
+pub(crate) struct Response {
+    /// K logits.
+    pub logits: Vec<f64>,
+    /// The classes that were merged, where some were: measures are then those of the lumped problem.
+    pub lumping: Option<Lumping>,
+    /// A class Gram per block.
+    pub grams: Vec<ClassGram>,
+    /// Per block, an estimate of the Fisher trace that merging classes lost.
+    pub lost_traces: Vec<f64>,
+}
+
+/// The seed of the random signs that estimate what merging classes loses.
+const PROBE_SEED: u64 = 0;
+
 impl<T: Real> Sensitivity<T> {
-    pub(crate) fn new(model: &Model) -> Result<Self, Error> {
-        let program = Program::new(&model.graph, model.head.logits, &[model.input])?;
+    pub(crate) fn new(
+        model: &Model,
+        blocks: &[Block],
+        classes: Classes,
+        options: ProgramOptions,
+    ) -> Result<Self, Error> {
+        let mut values: Vec<ValueId> = blocks.iter().flat_map(|b| b.values.clone()).collect();
+        values.sort_unstable();
+        values.dedup();
+        let program = Program::with_options(&model.graph, model.head.logits, &values, options)?;
         // Only differences of logits matter: K−1 orthonormal contrasts carry all that K rows would.
         let contrasts = Contrasts::helmert(model.n_classes())?;
         let cotangents = (0..contrasts.n_cotangents())
             .flat_map(|v| model.head.pull_back(contrasts.row(v)))
             .map(|&x| T::from_f64(x))
             .collect();
+        let places = |block: &Block| {
+            let place = |value| values.binary_search(value).expect("values of all blocks");
+            block.values.iter().map(place).collect()
+        };
         Ok(Self {
             program,
             head: model.head,
+            blocks: blocks.iter().map(places).collect(),
             contrasts,
             cotangents,
+            classes,
         })
     }
 
     pub(crate) fn state(&self) -> State<T> {
-        let n_cotangents = self.contrasts.n_cotangents();
         State {
             workspace: self.program.workspace(),
             input: Vec::new(),
-            gram: vec![0.0; n_cotangents * n_cotangents],
+            cotangents: Vec::new(),
         }
     }
 
-    /// The K logits of one sample and the class Gram S = J Jᵀ (centred) of its input.
+    /// The logits of sample `index` and the class Gram of each block. `label` says which class must be kept
+    /// apart when others are merged.
     pub(crate) fn run(
         &self,
         state: &mut State<T>,
+        index: usize,
         x: &[f64],
-    ) -> Result<(Vec<f64>, ClassGram), Error> {
+        label: impl FnOnce(&[f64]) -> Result<usize, Error>,
+    ) -> Result<Response, Error> {
         state.input.clear();
         state.input.extend(x.iter().map(|&x| T::from_f64(x)));
         let values = self
             .program
             .forward(&mut state.workspace, &[&state.input])?;
         let values: Vec<f64> = values.iter().map(|value| value.to_f64()).collect();
+        let logits = self.head.class_logits(&values);
+        let lumping = match self.classes {
+            Classes::All => None,
+            classes => Some(classes.at(&logits, label(&logits)?)?).filter(|l| !l.is_whole()),
+        };
+        let Some(lumping) = lumping else {
+            self.program
+                .backward(&mut state.workspace, &self.cotangents);
+            let grams = self.row_grams(state, self.contrasts.n_cotangents());
+            let grams = grams
+                .iter()
+                .map(|s| ClassGram::from_contrasts(&self.contrasts, s));
+            return Ok(Response {
+                logits,
+                lumping: None,
+                grams: grams.collect::<Result<_, _>>()?,
+                lost_traces: Vec::new(),
+            });
+        };
+        let mut rows = lumping.cotangents();
+        let probe = lumping.probe(PROBE_SEED, index);
+        if let Some(probe) = &probe {
+            rows.extend_from_slice(probe.cotangent());
+        }
+        let k = logits.len();
+        state.cotangents.clear();
+        for row in rows.chunks_exact(k) {
+            let row = self.head.pull_back(row).iter();
+            state.cotangents.extend(row.map(|&x| T::from_f64(x)));
+        }
         self.program
-            .backward(&mut state.workspace, &self.cotangents);
-        gram(
-            state.workspace.gradient(0),
-            self.contrasts.n_cotangents(),
-            &mut state.gram,
-        );
-        let gram = ClassGram::from_contrasts(&self.contrasts, &state.gram)?;
-        Ok((self.head.class_logits(&values), gram))
+            .backward(&mut state.workspace, &state.cotangents);
+        let n_rows = rows.len() / k;
+        let v = lumping.n_classes() - 1;
+        let contrasts = lumping.contrasts();
+        let mut grams = Vec::new();
+        let mut lost_traces = Vec::new();
+        for s in self.row_grams(state, n_rows) {
+            let kept: Vec<f64> = (0..v * v).map(|at| s[at / v * n_rows + at % v]).collect();
+            grams.push(ClassGram::from_contrasts(&contrasts, &kept)?);
+            lost_traces.push(match &probe {
+                Some(probe) => probe.lost_trace(s[n_rows * n_rows - 1])?,
+                None => 0.0,
+            });
+        }
+        Ok(Response {
+            logits,
+            lumping: Some(lumping),
+            grams,
+            lost_traces,
+        })
+    }
+
+    /// The inner products of the cotangents' rows, block by block.
+    fn row_grams(&self, state: &State<T>, n_rows: usize) -> Vec<Vec<f64>> {
+        let mut one = vec![0.0; n_rows * n_rows];
+        let sum = |places: &Vec<usize>| {
+            let mut sum = vec![0.0; n_rows * n_rows];
+            for &place in places {
+                state.workspace.gram(place, &mut one);
+                sum.iter_mut().zip(&one).for_each(|(sum, one)| *sum += one);
+            }
+            sum
+        };
+        self.blocks.iter().map(sum).collect()
     }
 }

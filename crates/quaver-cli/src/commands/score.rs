@@ -1,25 +1,31 @@
 //! `quaver score`: the influence measure of every sample.
 
 mod output;
+mod summaries;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::Args;
-use quaver::{Error, ErrorKind, LabelChoice, Model, Precision, ScoreOptions, ScoreTable, Summary};
+use quaver::{
+    Classes, Error, ErrorKind, LabelChoice, Model, ObjectiveChoice, Precision, ScoreOptions,
+    ScoreTable,
+};
 
-use crate::arguments::{DataArgs, ModelArgs, label_choice, number};
+use crate::arguments::{DataArgs, ModelArgs, label_choice, number, parsed};
 use crate::console::Console;
 use crate::failure::Failure;
 use crate::interrupt::stop_flag;
 use crate::ranking::Ranking;
 use output::{Rows, Run};
+use summaries::Summaries;
 
 /// Score every sample: the influence measure FI with rank, ceiling and saturation, and companions that do not saturate.
 ///
 /// DATA is an .npz or .npy array file, an idx file (MNIST, gzipped or not), CIFAR-10 or CIFAR-100 binary records, or a
-/// folder of images with one sub-folder per class. The whole input is the perturbed block. Without -o the most
-/// influential samples and a summary are printed; with it every sample is a row of FILE and the summary is printed.
+/// folder of images with one sub-folder per class. Unless --wrt says otherwise the whole input is the perturbed block.
+/// Without -o the most influential samples and a summary are printed; with it every sample and block is a row of FILE
+/// and the summary is printed.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -28,6 +34,8 @@ Examples:
   quaver score mnist.onnx t10k-images-idx3-ubyte.gz --labels t10k-labels-idx1-ubyte.gz --scale 1/255
   quaver score cifar.onnx test_batch.bin --scale 1/255 --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225
   quaver score net.onnx photos/ --resize 224x224 --label predicted --limit 100
+  quaver score model.onnx data.npz --wrt layers -o layers.parquet
+  quaver score model.onnx data.npz --wrt input --wrt params --wrt input+params --objective margin
   quaver score model.onnx data.npz -o - | jq .fi")]
 pub struct Score {
     /// ONNX file.
@@ -83,6 +91,28 @@ struct MeasureArgs {
     #[arg(long, value_name = "LABEL", default_value = "true", value_parser = label_choice)]
     label: LabelChoice,
 
+    /// What is perturbed, one block each: input, params, layers, param:NAME, layer:NAME, value:NAME; NAME may hold
+    /// * and ?, and + joins terms into one block (input+params). May be given several times.
+    #[arg(
+        long,
+        value_name = "BLOCK",
+        default_value = "input",
+        value_delimiter = ','
+    )]
+    wrt: Vec<String>,
+
+    /// Objective f: nll (-log p), prob, margin, margin:A,B, log-odds, entropy, or cross-entropy:T0,T1,...
+    #[arg(long, value_name = "F", default_value = "nll", value_parser = parsed::<ObjectiveChoice>)]
+    objective: ObjectiveChoice,
+
+    /// Classes kept apart, the rest merged: all, a number, or auto:TOL [default: all below 64 classes, else auto:0.01].
+    #[arg(long, value_name = "M", value_parser = parsed::<Classes>)]
+    classes: Option<Classes>,
+
+    /// Compute 3x3 convolutions by their definition: slower, rounds differently.
+    #[arg(long)]
+    no_winograd: bool,
+
     /// Eigenvalues above RTOL times the largest count towards the rank [default: 1e-6 in f32, 1e-10 in f64].
     #[arg(long, value_name = "RTOL", value_parser = number, allow_negative_numbers = true)]
     rtol: Option<f64>,
@@ -109,6 +139,10 @@ impl MeasureArgs {
         ScoreOptions {
             label: self.label,
             rtol: self.rtol,
+            wrt: self.wrt.clone(),
+            objective: self.objective.clone(),
+            classes: self.classes,
+            winograd: !self.no_winograd,
             lambda: self.lambda,
             compat: self.compat,
             precision: match self.precision.as_str() {
@@ -147,7 +181,8 @@ impl Score {
             dataset.len(),
             dataset.shape()
         ));
-        let table = ScoreTable::new(&*dataset, &options);
+        let blocks = model.blocks(&options.wrt)?;
+        let table = ScoreTable::new(&*dataset, model.n_classes(), &options);
         let columns = table.columns();
         let run = Run {
             command: self,
@@ -159,17 +194,18 @@ impl Score {
             .iter()
             .position(|column| column.name == self.rank_by);
         let mut ranking = Ranking::new(rank_by.unwrap_or_default(), self.top);
-        let mut summary = Summary::new(model.n_classes());
+        let mut summaries = Summaries::new(&blocks, model.n_classes());
         let mut rows = Rows::create(self.out.as_deref(), &columns, &record)?;
 
         let stop = stop_flag()?;
         let progress = console.progress(dataset.len());
         let mut failure = None;
         let scored = model.score_each(&*dataset, &options, stop, |score| {
-            summary.add(&score);
+            if summaries.add(&score) {
+                progress.step();
+            }
             let row = table.row(&score);
             ranking.add(&row);
-            progress.step();
             rows.write(&row).map_err(|error| {
                 let caller = Error::caller(error.to_string());
                 failure = Some(error);
@@ -182,10 +218,10 @@ impl Score {
         rows.finish()?;
         console.detail(format_args!(
             "{} samples in {elapsed:.2} s, {:.1} a second",
-            summary.n_samples(),
-            summary.n_samples() as f64 / elapsed
+            summaries.n_samples(),
+            summaries.n_samples() as f64 / elapsed
         ));
-        run.report(console, &columns, &summary, ranking.into_rows(), record)
+        run.report(console, &columns, &summaries, ranking.into_rows(), record)
     }
 
     /// An error of the data, with the data's name before it.

@@ -2,11 +2,10 @@
 
 use quaver_data::Dataset;
 
+use quaver_geometry::Classes;
+
 use super::{LabelChoice, Score, ScoreOptions};
 use crate::table::{Column, Kind, Value};
-
-/// The name of the block in tables: all values of the network's input, perturbed together.
-const BLOCK: &str = "input";
 
 /// Which optional columns a table of scores has; fixed before the first row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,6 +13,8 @@ pub struct ScoreTable {
     keys: bool,
     true_labels: bool,
     compat: bool,
+    relative: bool,
+    lumped: bool,
 }
 
 /// A column: name, kind, meaning, and how to read it off a score.
@@ -55,8 +56,8 @@ const SAMPLE: [Entry; 6] = [
     (
         "block",
         Kind::Text,
-        "What is perturbed: 'input' is all values of the network's input together.",
-        |_| BLOCK.into(),
+        "What is perturbed: 'input' is all values of the network's input together, 'params' all parameters; others by name.",
+        |s| s.block.to_string().into(),
     ),
     (
         "fi",
@@ -150,6 +151,48 @@ const COMPAT: [Entry; 2] = [
     ),
 ];
 
+const RELATIVE: [Entry; 4] = [
+    (
+        "theta_norm",
+        Kind::Float,
+        "Euclidean norm of the block's parameters; empty for blocks that are not parameters alone.",
+        |s| s.relative.map(|r| r.norm).into(),
+    ),
+    (
+        "rel_fi_lambda",
+        Kind::Float,
+        "fi_lambda per perturbation relative to theta_norm: lets layers of different size be compared.",
+        |s| s.relative.map(|r| r.fi_lambda).into(),
+    ),
+    (
+        "rel_fisher_trace",
+        Kind::Float,
+        "fisher_trace per perturbation relative to theta_norm.",
+        |s| s.relative.map(|r| r.fisher_trace).into(),
+    ),
+    (
+        "rel_fisher_lambda_max",
+        Kind::Float,
+        "fisher_lambda_max per perturbation relative to theta_norm.",
+        |s| s.relative.map(|r| r.fisher_lambda_max).into(),
+    ),
+];
+
+const LUMPED: [Entry; 2] = [
+    (
+        "n_classes_kept",
+        Kind::Int,
+        "Classes kept apart, the merged rest counted as one. Where some were merged, fi, saturation and fi_lambda are upper bounds, traces and norms lower ones.",
+        |s| class(s.n_classes_kept).into(),
+    ),
+    (
+        "lost_trace",
+        Kind::Float,
+        "Unbiased estimate, from one random cotangent, of the Fisher trace that merging classes lost.",
+        |s| s.lost_trace.into(),
+    ),
+];
+
 /// Classes and ranks are far below 2⁶³.
 fn class(number: usize) -> i64 {
     number as i64
@@ -158,11 +201,13 @@ fn class(number: usize) -> i64 {
 impl ScoreTable {
     /// The table of the scores of `dataset` under `options`: with `key` if its samples have names, with
     /// `true_label` if the objective is about another class, with `compat_fi` and `compat_rank` if they are computed.
-    pub fn new(dataset: &dyn Dataset, options: &ScoreOptions) -> Self {
+    pub fn new(dataset: &dyn Dataset, n_classes: usize, options: &ScoreOptions) -> Self {
         Self {
             keys: dataset.has_keys(),
             true_labels: options.label != LabelChoice::True,
             compat: options.compat.is_some(),
+            relative: options.wrt != ["input"],
+            lumped: options.classes(n_classes) != Classes::All,
         }
     }
 
@@ -174,6 +219,8 @@ impl ScoreTable {
             .chain(&SAMPLE)
             .chain(&MEASURES)
             .chain(when(self.compat, &COMPAT))
+            .chain(when(self.relative, &RELATIVE))
+            .chain(when(self.lumped, &LUMPED))
     }
 
     /// The columns, in order.

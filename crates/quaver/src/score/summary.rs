@@ -158,6 +158,10 @@ mod tests {
             predicted: 0,
             p_label: 0.2,
             p_predicted: 0.7,
+            block: "input".into(),
+            relative: None,
+            n_classes_kept: 3,
+            lost_trace: 0.0,
             measures: measure(&logits, &gram, objective, &Settings::default()).unwrap(),
         }
     }

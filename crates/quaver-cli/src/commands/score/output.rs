@@ -4,19 +4,21 @@ use std::io::{self, BufWriter, Stdout, Write};
 use std::path::Path;
 
 use quaver::table::{Column, Value};
-use quaver::{LabelChoice, ScoreOptions, Summary};
+use quaver::{Block, LabelChoice, ObjectiveChoice, ScoreOptions, Summary};
 use quaver_report::{RunRecord, TableWriter, TextOptions, text_table};
 use serde_json::{Map, Value as Json, json};
 
 use super::Score;
+use super::summaries::Summaries;
 use crate::console::Console;
 use crate::failure::Failure;
 use crate::record;
 
 /// What the terminal's table shows of the columns: enough to read FI by.
-const SHOWN: [&str; 11] = [
+const SHOWN: [&str; 12] = [
     "index",
     "key",
+    "block",
     "label",
     "predicted",
     "p_label",
@@ -118,6 +120,13 @@ impl Run<'_> {
             .with("indices", args.indices.clone())
             .with("limit", args.limit.map(|limit| limit.get()))
             .with("label", label)
+            .with("wrt", self.options.wrt.clone())
+            .with("objective", self.options.objective.to_string())
+            .with(
+                "classes",
+                self.options.classes.map(|classes| classes.to_string()),
+            )
+            .with("winograd", self.options.winograd)
             .with("rtol", self.options.rtol())
             .with("lambda", self.options.lambda)
             .with("compat", self.options.compat)
@@ -130,7 +139,7 @@ impl Run<'_> {
         &self,
         console: &Console,
         columns: &[Column],
-        summary: &Summary,
+        summaries: &Summaries,
         ranking: Vec<Vec<Value>>,
         record: RunRecord,
     ) -> Result<(), Failure> {
@@ -143,7 +152,8 @@ impl Run<'_> {
                 .collect();
             let object = RunRecord::new()
                 .with("run", json!(record))
-                .with("summary", summary_json(summary))
+                .with("summary", summary_json(summaries.first()))
+                .with("blocks", blocks_json(summaries))
                 .with("most_influential", rows);
             return console.result(&object.to_json_pretty());
         }
@@ -152,7 +162,14 @@ impl Run<'_> {
             text.push_str(&self.ranking_text(columns, &ranking));
             text.push('\n');
         }
-        text.push_str(&summary_text(summary));
+        if summaries.is_one() {
+            text.push_str(&summary_text(summaries.first()));
+            text.push_str(&self.verdict(summaries.first()));
+        } else {
+            text.push_str("medians by block\n\n");
+            text.push_str(&summaries.table());
+            text.push_str(SATURATION_NOTE);
+        }
         match out {
             Some(_) if rows_on_stdout => {
                 console.note(text.trim_end());
@@ -162,7 +179,7 @@ impl Run<'_> {
                 console.result(&text)?;
                 console.note(format_args!(
                     "{} rows written to {}",
-                    summary.n_samples(),
+                    summaries.n_rows(),
                     path.display()
                 ));
                 Ok(())
@@ -171,12 +188,28 @@ impl Run<'_> {
         }
     }
 
+    /// What the saturation means. Only for -log p does FI's ceiling depend on p_label alone.
+    fn verdict(&self, summary: &Summary) -> String {
+        if self.options.objective == ObjectiveChoice::Nll {
+            return format!("{}\n", summary.verdict());
+        }
+        match summary.saturated_share() {
+            None => String::new(),
+            Some(share) => format!(
+                "FI of {} is within 1 % of its ceiling for {:.1} % of the samples: there it is a function of the probabilities alone; compare them by fi_lambda or grad_norm.\n",
+                self.options.objective,
+                100.0 * share
+            ),
+        }
+    }
+
     fn ranking_text(&self, columns: &[Column], ranking: &[Vec<Value>]) -> String {
         let by = &self.command.rank_by;
         let shown: Vec<usize> = (0..columns.len())
             .filter(|&at| {
                 let column = &columns[at];
-                SHOWN.contains(&column.name.as_str()) || column.name == *by
+                let is_shown = column.name != "block" || self.command.measure_args.wrt != ["input"];
+                SHOWN.contains(&column.name.as_str()) && is_shown || column.name == *by
             })
             .collect();
         let heads: Vec<Column> = shown.iter().map(|&at| columns[at].clone()).collect();
@@ -222,9 +255,23 @@ fn summary_text(summary: &Summary) -> String {
         .map(|(name, fact)| format!("{name:<12}{fact}\n"))
         .collect();
     text.push('\n');
-    text.push_str(&summary.verdict());
-    text.push('\n');
     text
+}
+
+/// What stands under a table of several blocks.
+const SATURATION_NOTE: &str = "
+saturation is FI as a share of its ceiling: blocks near 1 all have the FI that p_label dictates; compare them by
+fi_lambda, or by the rel_ columns of the rows (-o), which take the size of the parameters into account.
+";
+
+fn blocks_json(summaries: &Summaries) -> Vec<Json> {
+    let block = |(block, summary): &(Block, Summary)| {
+        json!({
+            "block": &*block.name, "n_coordinates": block.n_coordinates, "theta_norm": block.norm,
+            "summary": summary_json(summary),
+        })
+    };
+    summaries.iter().map(block).collect()
 }
 
 fn summary_json(summary: &Summary) -> Json {
