@@ -38,7 +38,7 @@ fn a_run_ends_on_request() {
     let error = model
         .score_each(&set, &options, &stop, |_| {
             n += 1;
-            stop.store(n == 3, std::sync::atomic::Ordering::Relaxed);
+            stop.store(n >= 3, std::sync::atomic::Ordering::Relaxed);
             Ok(())
         })
         .unwrap_err();

@@ -60,7 +60,7 @@ fn compare(
             lambda: lambda.parse().unwrap(),
             compat: Some(compat.parse().unwrap()),
             precision,
-            threads: None,
+            ..ScoreOptions::default()
         };
         for (i, score) in model.score(&dataset, &options).unwrap().iter().enumerate() {
             let m = &score.measures;

@@ -454,7 +454,7 @@ rule!(
 pub(super) fn prelu(node: &NodeContext<'_>) -> Result<Built, EngineError> {
     let mut built = prelu_rule(node)?;
     if let Built::Steps(specs) = &mut built {
-        specs[0].params.push(1);
+        specs[0].params = vec![1];
     }
     Ok(built)
 }

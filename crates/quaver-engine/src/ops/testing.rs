@@ -4,6 +4,7 @@
 //! and u, ⟨u, J d⟩ by central differences must equal ⟨Jᵀ u, d⟩ by the reverse pass.
 
 mod cases;
+mod params;
 
 use cases::cases;
 

@@ -1,0 +1,137 @@
+//! Convolutions of the sizes that networks have, in GF/s of the definition's arithmetic, and the machine's peak.
+//!
+//! ```sh
+//! cargo bench -p quaver-kernels --bench kernels          # everything, on every instruction set there is
+//! cargo bench -p quaver-kernels --bench kernels -- peak  # the peak alone
+//! ```
+#![allow(clippy::print_stdout, reason = "a benchmark")]
+
+use std::hint::black_box;
+use std::time::Instant;
+
+use quaver_kernels::Isa;
+use quaver_kernels::conv::{Conv, ConvOptions, ConvShape};
+use quaver_kernels::weights::{LayerShape, weight_gram};
+use quaver_kernels::window::{AXES, Window};
+
+/// Cotangents of ten classes.
+const V: usize = 9;
+
+/// The shortest of a few runs, in seconds.
+fn shortest(mut run: impl FnMut()) -> f64 {
+    let time = |_| {
+        let start = Instant::now();
+        run();
+        start.elapsed().as_secs_f64()
+    };
+    (0..7).map(time).fold(f64::INFINITY, f64::min)
+}
+
+fn noise(n: usize) -> Vec<f32> {
+    (0..n).map(|i| (i as f32 * 0.37).sin()).collect()
+}
+
+/// The best that a 1×1 convolution of ideal size reaches: what the machine gives one thread.
+fn peak() {
+    let shape = conv(512, 96, 8, 1, 1);
+    let best = Isa::available()
+        .into_iter()
+        .filter(|&isa| isa != Isa::Portable);
+    let best = best
+        .map(|isa| backward(&shape, isa, false))
+        .fold(0.0, f64::max);
+    println!("peak of one thread, measured by a product of ideal size: {best:.0} GF/s");
+}
+
+fn conv(c_in: usize, c_out: usize, size: usize, kernel: usize, stride: usize) -> ConvShape {
+    ConvShape {
+        window: Window {
+            input: [1, size, size],
+            output: [1, size / stride, size / stride],
+            kernel: [1, kernel, kernel],
+            stride: [1, stride, stride],
+            dilation: [1; AXES],
+            pad: [0, kernel / 2, kernel / 2],
+        },
+        c_in,
+        c_out,
+        groups: 1,
+    }
+}
+
+/// GF/s of the reverse pass of V cotangents.
+fn backward(shape: &ConvShape, isa: Isa, winograd: bool) -> f64 {
+    let window = &shape.window;
+    let weight = noise(shape.c_in * shape.c_out * window.n_taps());
+    let options = ConvOptions {
+        isa,
+        winograd,
+        n_cotangents: V,
+    };
+    let kernel = Conv::new(shape.clone(), &weight, None, options);
+    let gy = noise(V * window.n_output() * shape.c_out);
+    let mut gx = vec![0.0; V * window.n_input() * shape.c_in];
+    let mut scratch = Vec::new();
+    let seconds = shortest(|| kernel.backward_data(black_box(&gy), &mut gx, &mut scratch));
+    2.0 * shape.macs() as f64 * V as f64 / seconds / 1e9
+}
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if arguments.iter().any(|a| a == "peak") {
+        return peak();
+    }
+    // cargo test runs benches too, without this flag: nothing to time then.
+    if !arguments.iter().any(|a| a == "--bench") {
+        return;
+    }
+    println!("reverse pass of a convolution, {V} cotangents, one thread, GF/s of the definition");
+    for (c_in, c_out, size, kernel, stride) in [
+        (16, 16, 32, 3, 1),
+        (32, 32, 16, 3, 1),
+        (64, 64, 8, 3, 1),
+        (16, 32, 32, 3, 2),
+        (64, 64, 32, 3, 1),
+        (128, 128, 16, 3, 1),
+        (256, 256, 8, 3, 1),
+        (512, 512, 4, 3, 1),
+        (128, 32, 16, 3, 1),
+        (64, 256, 32, 1, 1),
+        (512, 128, 16, 1, 1),
+        (2048, 512, 4, 1, 1),
+        (3, 64, 32, 3, 1),
+    ] {
+        let shape = conv(c_in, c_out, size, kernel, stride);
+        for isa in Isa::available()
+            .into_iter()
+            .filter(|&isa| isa != Isa::Portable)
+        {
+            let direct = backward(&shape, isa, false);
+            let fast = backward(&shape, isa, true);
+            println!(
+                "{c_in:>5} -> {c_out:<4} {size:>2}x{size:<2} k{kernel} s{stride}  {isa:<8?} direct {direct:6.1}  as chosen {fast:6.1}"
+            );
+        }
+    }
+    println!("class Gram of a layer's weights, one thread, ms");
+    for (positions, inputs, outputs) in [
+        (1024, 144, 16),
+        (256, 288, 32),
+        (64, 576, 64),
+        (16, 4608, 512),
+    ] {
+        let shape = LayerShape {
+            positions,
+            inputs,
+            outputs,
+        };
+        let (x, gy) = (noise(positions * inputs), noise(V * positions * outputs));
+        let (mut s, mut scratch) = ([0.0; V * V], Vec::new());
+        let seconds = shortest(|| weight_gram(shape, black_box(&x), &gy, &mut s, &mut scratch));
+        println!(
+            "T {positions:>4}, C {inputs:>4}, O {outputs:>3}: {:.3}",
+            seconds * 1e3
+        );
+    }
+    peak();
+}
