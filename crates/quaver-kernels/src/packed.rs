@@ -200,12 +200,19 @@ pub(crate) unsafe fn product<T: Scalar, S: Simd<T>>(
     let k = b.k.checked_div(taps).unwrap_or(0);
     // Rows of a tile: as many as vector registers hold sums for, or general ones the rows' addresses.
     let tile = if S::REGISTERS >= 32 { 12 } else { 6 };
-    let mut a_rows = vec![std::ptr::null(); taps * ROWS];
+    // The many small products of Winograd's algorithm should not allocate.
+    let (mut on_stack, mut on_heap) = ([std::ptr::null(); ROWS], Vec::new());
+    let a_rows: &mut [*const T] = if taps == 1 {
+        &mut on_stack
+    } else {
+        on_heap.resize(taps * ROWS, std::ptr::null());
+        &mut on_heap
+    };
     let mut c_rows = [std::ptr::null_mut(); ROWS];
     let b_start = b.values.as_ptr();
     for first in (0..m).step_by(ROWS) {
         let count = ROWS.min(m - first);
-        rows.fill(first, count, ROWS, &mut a_rows, &mut c_rows);
+        rows.fill(first, count, ROWS, a_rows, &mut c_rows);
         // A tile that hangs over the end repeats the last row and does not store it.
         for i in count..count.next_multiple_of(tile).min(ROWS) {
             for tap in 0..taps {
