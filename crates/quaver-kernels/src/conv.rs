@@ -1,8 +1,8 @@
 //! Convolution over up to three spatial axes, with groups: forward, and backward to its input.
 //!
 //! Channels-last: a value is positions × channels. Weights never change, so they are laid out once, for the way
-//! that costs least: [`Winograd`] for 3×3 kernels of stride 1, tap by tap for depthwise ones, a product over
-//! rows found through a table of positions ([`Direct`]) for all others.
+//! that costs least: Winograd's algorithm for 3×3 kernels of stride 1, tap by tap for depthwise ones, a product over
+//! rows found through a table of positions for all others.
 
 use std::sync::OnceLock;
 
