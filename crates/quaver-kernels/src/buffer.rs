@@ -58,6 +58,16 @@ impl<T> DerefMut for Buffer<T> {
     }
 }
 
+/// `n` elements of `scratch`, which grows to hold them, starting on a cache line.
+pub(crate) fn aligned<T: Scalar>(scratch: &mut Vec<T>, n: usize) -> &mut [T] {
+    let slack = LINE / size_of::<T>();
+    if scratch.len() < n + slack {
+        scratch.resize(n + slack, T::ZERO);
+    }
+    let skip = scratch.as_ptr().align_offset(LINE).min(slack);
+    &mut scratch[skip..skip + n]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,8 +4,8 @@
 //! addresses, so that a convolution is such a product without its patches ever being laid out: a row of A is
 //! then a sequence of `taps` stretches, one per tap, each `k / taps` long.
 
-use crate::Scalar;
 use crate::simd::{Isa, Simd};
+use crate::{Buffer, Scalar};
 
 /// Vectors side by side in a panel.
 const PANEL: usize = 2;
@@ -20,38 +20,24 @@ pub(crate) struct Packed<T> {
     k: usize,
     n: usize,
     /// Panel after panel; in each, row after row of the panel's width.
-    values: Vec<T>,
-    /// Where the values start on a cache line.
-    start: usize,
+    values: Buffer<T>,
 }
 
 impl<T: Scalar> Packed<T> {
     /// Packs the matrix whose element in row `l` and column `j` is `at(l, j)`.
     pub(crate) fn new(isa: Isa, k: usize, n: usize, at: impl Fn(usize, usize) -> T) -> Self {
         let lanes = isa.lanes::<T>();
-        let mut values = Vec::new();
-        let length = k * n.div_ceil(lanes) * lanes;
-        let slice = crate::simd::aligned(&mut values, length);
-        let mut out = slice.iter_mut();
-        let mut column = 0;
-        while column < n {
-            let width = panel_vectors(n - column, lanes) * lanes;
+        let mut values = Buffer::new(Panels::<T>::len(isa, k, n));
+        let mut out = values.iter_mut();
+        for (column, width) in panels(n, lanes) {
             for l in 0..k {
                 for j in column..column + width {
                     let slot = out.next().expect("panels cover ⌈n / lanes⌉ vectors");
                     *slot = if j < n { at(l, j) } else { T::ZERO };
                 }
             }
-            column += width;
         }
-        let start = values.as_ptr().align_offset(64).min(values.len() - length);
-        Self {
-            isa,
-            k,
-            n,
-            values,
-            start,
-        }
+        Self { isa, k, n, values }
     }
 
     pub(crate) fn isa(&self) -> Isa {
@@ -63,7 +49,7 @@ impl<T: Scalar> Packed<T> {
             isa: self.isa,
             k: self.k,
             n: self.n,
-            values: &self.values[self.start..],
+            values: &self.values,
         }
     }
 }
@@ -107,10 +93,8 @@ impl<'a, T: Scalar> Panels<'a, T> {
                 values: &b[..k * n],
             };
         }
-        let mut column = 0;
         let mut rest = &mut *space;
-        while column < n {
-            let width = panel_vectors(n - column, lanes) * lanes;
+        for (column, width) in panels(n, lanes) {
             let used = width.min(n - column);
             let (panel, after) = rest.split_at_mut(k * width);
             for (row, b) in panel.chunks_exact_mut(width).zip(b.chunks_exact(n)) {
@@ -118,7 +102,6 @@ impl<'a, T: Scalar> Panels<'a, T> {
                 row[used..].fill(T::ZERO);
             }
             rest = after;
-            column += width;
         }
         Self {
             isa,
@@ -133,6 +116,12 @@ impl<'a, T: Scalar> Panels<'a, T> {
 #[inline(always)]
 fn panel_vectors(rest: usize, lanes: usize) -> usize {
     if rest > lanes { PANEL } else { 1 }
+}
+
+/// The first column and the width, in elements, of every panel of `n` columns.
+fn panels(n: usize, lanes: usize) -> impl Iterator<Item = (usize, usize)> {
+    let columns = (0..n).step_by(PANEL * lanes);
+    columns.map(move |column| (column, panel_vectors(n - column, lanes) * lanes))
 }
 
 /// What C holds before the product is added.

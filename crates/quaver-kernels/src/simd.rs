@@ -228,14 +228,3 @@ where
         _ => kernel.run(Portable),
     }
 }
-
-/// `n` elements of `buffer`, which grows to hold them, starting on a cache line.
-pub fn aligned<T: Scalar>(buffer: &mut Vec<T>, n: usize) -> &mut [T] {
-    const LINE: usize = 64;
-    let slack = LINE / size_of::<T>();
-    if buffer.len() < n + slack {
-        buffer.resize(n + slack, T::ZERO);
-    }
-    let skip = buffer.as_ptr().align_offset(LINE).min(slack);
-    &mut buffer[skip..skip + n]
-}

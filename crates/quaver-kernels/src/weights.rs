@@ -7,10 +7,11 @@
 //! - through the kernel matrix K(t, t') = a(t)·a(t'): with E_k = K δ_k, S_kl = ⟨E_k, δ_l⟩, which costs
 //!   T²·C + V·T²·O and never forms a gradient. A dense layer (T = 1) costs one ‖a‖² and V²/2 products of length O.
 
+use crate::buffer::aligned;
 use crate::gram::accumulate;
 use crate::layout::{transpose, transpose_apart};
 use crate::packed::{Dense, Panels, Start, product};
-use crate::simd::{Isa, Kernel, Simd, aligned, dispatch};
+use crate::simd::{Isa, Kernel, Simd, dispatch};
 use crate::{Scalar, gram};
 
 /// The sizes of a layer: T positions, C numbers read and O written at each.

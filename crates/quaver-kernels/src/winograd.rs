@@ -8,8 +8,9 @@
 //! similar size, and the error in single precision is about a third.
 
 use crate::Scalar;
+use crate::buffer::aligned;
 use crate::packed::{Dense, Packed, Start, product};
-use crate::simd::{Isa, Kernel, Simd, aligned, dispatch};
+use crate::simd::{Isa, Kernel, Simd, dispatch};
 
 /// Outputs of a tile per axis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -32,10 +32,8 @@ impl Layout {
             return kernel(x, y);
         }
         // Only constants and single nodes under test come this way: a program's values are channels-last.
-        let mut x_last = vec![T::ZERO; x.len()];
         let mut y_last = vec![T::ZERO; y.len()];
-        transpose(channels.0, positions.0, x, &mut x_last);
-        kernel(&x_last, &mut y_last);
+        kernel(&self.last(x, channels.0, positions.0), &mut y_last);
         transpose(positions.1, channels.1, &y_last, y);
     }
 

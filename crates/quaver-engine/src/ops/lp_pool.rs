@@ -5,7 +5,7 @@
 use quaver_kernels::Scalar;
 use quaver_kernels::window::{AXES, Window};
 
-use super::window::{Rounding, sliding};
+use super::pool::{output_shape, read, whole};
 use crate::EngineError;
 use crate::onnx::node::NodeContext;
 use crate::op::{Built, Lower, Operator, Saved, Step};
@@ -81,41 +81,16 @@ fn order(node: &NodeContext<'_>) -> Result<f64, EngineError> {
 
 /// The norm of each window.
 pub(super) fn build(node: &NodeContext<'_>) -> Result<Built, EngineError> {
-    let x = node.input(0)?;
-    let kernel = node
-        .ints("kernel_shape")
-        .ok_or_else(|| EngineError::format("attribute kernel_shape is missing"))?;
-    let kernel = node.sizes("kernel_shape", kernel.len(), 1)?;
-    let rounding = match node.flag("ceil_mode", false) {
-        true => Rounding::Ceil,
-        false => Rounding::Floor,
-    };
-    let sliding = sliding(node, &x.shape, &kernel, rounding)?;
-    let shape = [&x.shape[..2], &sliding.output].concat();
+    let (x, sliding) = read(node)?;
+    let shape = output_shape(x, &sliding.output);
     let (window, p) = (sliding.window, order(node)?);
     Ok(Built::step(LpPool { window, p }, vec![x.value], shape))
 }
 
 /// The norm over all positions.
 pub(super) fn global(node: &NodeContext<'_>) -> Result<Built, EngineError> {
-    let x = node.input(0)?;
-    let spatial = x.shape.get(2..).unwrap_or_default();
-    let n: usize = spatial.iter().product();
-    if spatial.is_empty() || x.shape.contains(&0) {
-        return Err(EngineError::shape(format!(
-            "an input of shape {:?} has no spatial axes to pool over",
-            x.shape
-        )));
-    }
-    let window = Window {
-        input: [1, 1, n],
-        output: [1; AXES],
-        kernel: [1, 1, n],
-        stride: [1; AXES],
-        dilation: [1; AXES],
-        pad: [0; AXES],
-    };
-    let shape = [&x.shape[..2], &vec![1; spatial.len()]].concat();
+    let (x, window) = whole(node)?;
+    let shape = output_shape(&x, &vec![1; x.shape.len() - 2]);
     let p = order(node)?;
     Ok(Built::step(LpPool { window, p }, vec![x.value], shape))
 }

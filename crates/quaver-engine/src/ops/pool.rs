@@ -101,7 +101,8 @@ fn built(x: &Input, kind: Kind, window: Window, shape: Vec<usize>) -> Built {
     Built::step(pool, vec![x.value], shape)
 }
 
-fn read<'a>(node: &'a NodeContext<'_>) -> Result<(&'a Input, Sliding), EngineError> {
+/// Reads the window that a pool slides over its input.
+pub(super) fn read<'a>(node: &'a NodeContext<'_>) -> Result<(&'a Input, Sliding), EngineError> {
     let x = node.input(0)?;
     let kernel = node
         .ints("kernel_shape")
@@ -116,7 +117,7 @@ fn read<'a>(node: &'a NodeContext<'_>) -> Result<(&'a Input, Sliding), EngineErr
     Ok((x, sliding))
 }
 
-fn output_shape(x: &Input, spatial: &[usize]) -> Vec<usize> {
+pub(super) fn output_shape(x: &Input, spatial: &[usize]) -> Vec<usize> {
     [&x.shape[..2], spatial].concat()
 }
 
@@ -162,11 +163,11 @@ pub(super) fn average_pool(node: &NodeContext<'_>) -> Result<Built, EngineError>
 }
 
 /// One window over everything.
-fn whole(node: &NodeContext<'_>) -> Result<(Input, Window), EngineError> {
+pub(super) fn whole(node: &NodeContext<'_>) -> Result<(Input, Window), EngineError> {
     let x = node.input(0)?;
     let spatial = x.shape.get(2..).unwrap_or_default();
     let n: usize = spatial.iter().product();
-    if spatial.is_empty() || n == 0 {
+    if spatial.is_empty() || x.shape.contains(&0) {
         return Err(EngineError::shape(format!(
             "an input of shape {:?} has no spatial axes to pool over",
             x.shape

@@ -46,8 +46,7 @@ pub(super) fn sliding(
     let dilations = node.sizes("dilations", n, 1)?;
     let pads = node.sizes("pads", 2 * n, 0)?;
     let auto_pad = node.string("auto_pad", "NOTSET");
-    if kernel.contains(&0) || strides.contains(&0) || dilations.contains(&0) || spatial.contains(&0)
-    {
+    if kernel.contains(&0) || strides.contains(&0) || dilations.contains(&0) || input.contains(&0) {
         return Err(EngineError::format(
             "a kernel, stride, dilation or input of size 0",
         ));
