@@ -107,6 +107,16 @@ fn trained(graph: &Graph, wrt: &[ValueId]) -> Result<Vec<Vec<ParamUse>>, EngineE
         if graph.values[value.index()].constant.is_none() {
             continue;
         }
+        let initializer = &graph.values[value.index()].initializer;
+        let is_rearranged = |&other: &ValueId| {
+            other != value && graph.values[other.index()].initializer == *initializer
+        };
+        if initializer.is_some() && wrt.iter().any(is_rearranged) {
+            return Err(EngineError::unsupported(format!(
+                "parameter '{}' is used in two arrangements, whose gradients would have to be added up element by element",
+                initializer.as_deref().unwrap_or_default()
+            )));
+        }
         let mut n_uses = 0;
         for (node, uses) in graph.nodes.iter().zip(&mut uses) {
             for param in node.params.iter().filter(|param| param.value == value) {

@@ -149,4 +149,23 @@ fn a_parameter_used_twice_is_moved_in_both_places() {
         |model: &ModelProto| crate::import::import(model, None, &ImportOptions::default()).unwrap();
     let values = |n: usize, seed: f64| wave(n, 0.3 + seed);
     assert_eq!(compare("shared", &model, &load, &values), 1);
+
+    // Transposed for one of its uses, it is two values of the graph: no sum of their Grams is that of w.
+    let mut tied = model;
+    let graph = tied.graph.as_mut().unwrap();
+    graph.node[2].input[1] = "v".into();
+    graph.node.insert(
+        0,
+        NodeProto {
+            op_type: "Transpose".into(),
+            input: vec!["w".into()],
+            output: vec!["v".into()],
+            ..Default::default()
+        },
+    );
+    let graph = load(&tied);
+    let output = graph.outputs()[0];
+    let refusal = Program::<f64>::new(&graph, output, &graph.parameters(output));
+    let refusal = refusal.err().unwrap().to_string();
+    assert!(refusal.contains("two arrangements"), "{refusal}");
 }
