@@ -21,9 +21,10 @@ pub struct ModelArgs {
     #[arg(long, value_name = "DIMS", value_delimiter = ',')]
     pub input_shape: Option<Vec<usize>>,
 
-    /// Whether a Softmax, LogSoftmax or Sigmoid at the end is found and stripped, or the output taken for logits.
-    #[arg(long, value_parser = ["detect", "logits"], default_value = "detect", hide_possible_values = false)]
-    pub head: String,
+    /// What the output is: detect (a Softmax, LogSoftmax or Sigmoid at the end is found and stripped), logits (as it
+    /// is), multi-label (a yes or no each), or gaussian:SIGMA (a regression with noise).
+    #[arg(long, value_name = "HEAD", default_value = "detect", value_parser = head)]
+    pub head: (HeadChoice, f64),
 }
 
 impl ModelArgs {
@@ -31,10 +32,8 @@ impl ModelArgs {
         LoadOptions {
             output: self.output.clone(),
             input_shape: self.input_shape.clone(),
-            head: match self.head.as_str() {
-                "logits" => HeadChoice::Logits,
-                _ => HeadChoice::Detect,
-            },
+            head: self.head.0,
+            noise: self.head.1,
         }
     }
 }
@@ -159,6 +158,25 @@ pub fn label_choice(text: &str) -> Result<LabelChoice, String> {
             .map(LabelChoice::Class)
             .map_err(|_| "give true, predicted, or the number of a class (from 0)".to_owned()),
     }
+}
+
+/// Reads what the output is, and the noise of a regression.
+fn head(text: &str) -> Result<(HeadChoice, f64), String> {
+    let choice = match text {
+        "detect" => HeadChoice::Detect,
+        "logits" => HeadChoice::Logits,
+        "multi-label" => HeadChoice::MultiLabel,
+        _ => match text.strip_prefix("gaussian:").map(number) {
+            Some(Ok(sigma)) if sigma > 0.0 => return Ok((HeadChoice::Regression, sigma)),
+            _ => {
+                return Err(
+                    "give detect, logits, multi-label, or gaussian:SIGMA (SIGMA above 0)"
+                        .to_owned(),
+                );
+            }
+        },
+    };
+    Ok((choice, LoadOptions::default().noise))
 }
 
 fn height_and_width(text: &str) -> Result<(usize, usize), String> {

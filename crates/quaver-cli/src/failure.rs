@@ -14,6 +14,8 @@ pub enum Failure {
     Input(String),
     /// An output that cannot be written.
     Output(String),
+    /// Some samples have no scores; all others do, and outputs are written.
+    Samples(String),
     /// Ctrl-C or a request to terminate.
     Interrupted,
     /// Whoever read the output has seen enough.
@@ -24,7 +26,9 @@ impl Failure {
     /// What to tell the user; nothing if nobody listens.
     pub fn message(&self) -> Option<&str> {
         match self {
-            Failure::Input(message) | Failure::Output(message) => Some(message),
+            Failure::Input(message) | Failure::Output(message) | Failure::Samples(message) => {
+                Some(message)
+            }
             Failure::Interrupted => Some("interrupted; no output was left behind"),
             Failure::ClosedPipe => None,
         }
@@ -36,6 +40,7 @@ impl Failure {
             Failure::ClosedPipe => 0,
             Failure::Output(_) => 1,
             Failure::Input(_) => 2,
+            Failure::Samples(_) => 3,
             Failure::Interrupted => 130,
         })
     }

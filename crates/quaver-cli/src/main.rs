@@ -11,6 +11,7 @@ mod interrupt;
 mod progress;
 mod ranking;
 mod record;
+mod scoring;
 
 use std::process::ExitCode;
 
@@ -46,7 +47,8 @@ Examples:
   quaver score model.onnx data.npz -o scores.csv   one row per sample
 
 Exit status:
-  0 done   1 an output could not be written   2 bad input: an option, a model, data   130 interrupted";
+  0 done   1 an output could not be written   2 bad input: an option, a model, data
+  3 done, but some samples could not be read or scored   130 interrupted";
 
 fn main() -> ExitCode {
     let cli = Cli::parse();

@@ -29,6 +29,11 @@ impl Progress {
         }
     }
 
+    /// Calls `say` while the bar is out of the way.
+    pub fn suspend(&self, say: impl FnOnce()) {
+        self.bar.suspend(say);
+    }
+
     /// One more sample is done.
     pub fn step(&self) {
         self.bar.inc(1);

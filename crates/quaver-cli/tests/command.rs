@@ -145,7 +145,7 @@ fn rows_are_the_same_for_any_number_of_threads_and_in_any_format() {
     let header = lines.lines().next().unwrap();
     // FI never without rank, ceiling and saturation.
     assert!(header.contains("fi,rank,fi_max,saturation"), "{header}");
-    assert!(header.ends_with("compat_fi,compat_rank"), "{header}");
+    assert!(header.ends_with("compat_fi,compat_rank,error"), "{header}");
 
     let streamed = score("--threads 2 --compat 0.001 -o - --quiet");
     assert!(streamed.stderr.is_empty());

@@ -15,6 +15,10 @@ pub enum HeadKind {
     LogSoftmax,
     /// A Sigmoid of one number, stripped: the log-odds of the second of two classes.
     Sigmoid,
+    /// Several answers of yes or no, their Sigmoid stripped if there is one.
+    MultiLabel,
+    /// Nothing: the output is the means of a regression.
+    Regression,
 }
 
 impl HeadKind {
@@ -25,6 +29,8 @@ impl HeadKind {
             HeadKind::Softmax => "Softmax",
             HeadKind::LogSoftmax => "LogSoftmax",
             HeadKind::Sigmoid => "Sigmoid",
+            HeadKind::MultiLabel => "multi-label",
+            HeadKind::Regression => "regression",
         }
     }
 }
@@ -38,6 +44,10 @@ pub enum HeadChoice {
     Detect,
     /// The output is taken for logits as it is, whatever computes it.
     Logits,
+    /// Each output is a yes or no of its own; a Sigmoid at the end is stripped.
+    MultiLabel,
+    /// The output is the means of a regression.
+    Regression,
 }
 
 /// Where a classifier's logits are.
@@ -49,7 +59,7 @@ pub struct Head {
     pub output: ValueId,
     /// The value that is differentiated.
     pub logits: ValueId,
-    /// The number of classes K; 2 for a sigmoid of one number.
+    /// The number of classes K; 2 for a sigmoid of one number. The number of labels or means for other kinds.
     pub n_classes: usize,
 }
 
@@ -64,13 +74,26 @@ impl Head {
         let (kind, logits) = match choice {
             HeadChoice::Logits => (HeadKind::Logits, output),
             HeadChoice::Detect => strip(graph, output),
+            HeadChoice::MultiLabel => match strip(graph, output) {
+                (HeadKind::Sigmoid, logits) => (HeadKind::MultiLabel, logits),
+                _ => (HeadKind::MultiLabel, output),
+            },
+            HeadChoice::Regression => (HeadKind::Regression, output),
         };
         let n = graph.n_elements(logits);
+        if matches!(kind, HeadKind::MultiLabel | HeadKind::Regression) {
+            return Ok(Head {
+                kind,
+                output,
+                logits,
+                n_classes: n,
+            });
+        }
         let kind = match kind {
             // Several sigmoids are several answers of yes or no, not one of K classes.
             HeadKind::Sigmoid if n > 1 => {
                 return Err(not_a_classifier(format!(
-                    "'{}' is {n} independent sigmoids (multi-label), not one distribution over classes",
+                    "'{}' is {n} independent sigmoids (multi-label), not one distribution over classes; say so (--head multi-label)",
                     graph.name(output)
                 )));
             }
@@ -83,11 +106,10 @@ impl Head {
                     graph.name(output)
                 )));
             }
-            let is_reconstruction = n > 1
-                && graph
-                    .inputs()
-                    .iter()
-                    .any(|&input| graph.shape(input) == graph.shape(output));
+            let is_reconstruction = match *graph.inputs() {
+                [input] => n > 1 && graph.shape(input) == graph.shape(output),
+                _ => false,
+            };
             if is_reconstruction {
                 return Err(not_a_classifier(format!(
                     "its output '{}' has the shape of its input, {:?}, as an autoencoder's has; if these are logits all the same, say so (--head logits)",

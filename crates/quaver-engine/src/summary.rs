@@ -99,6 +99,19 @@ impl Graph {
             .collect()
     }
 
+    /// The rows that the sample looks up in parameters (a Gather of a parameter by something computed from the inputs),
+    /// which is what a text is perturbed by, in order.
+    pub fn embeddings(&self, output: ValueId) -> Vec<ValueId> {
+        let nodes = self.nodes.iter().zip(self.needed_for(output));
+        nodes
+            .filter(|(node, needed)| {
+                *needed && node.op_type == "Gather" && node.params.iter().any(|p| p.role == 0)
+            })
+            .map(|(node, _)| node.output)
+            .filter(|&value| self.is_real(value))
+            .collect()
+    }
+
     /// The sum of squares of a constant; `None` for what depends on the sample.
     pub fn squared_norm(&self, value: ValueId) -> Option<f64> {
         let tensor = self.values[value.index()].constant.as_ref()?;

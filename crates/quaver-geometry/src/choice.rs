@@ -7,13 +7,12 @@ use crate::error::{GeometryError, GeometryErrorKind};
 use crate::objective::Objective;
 use crate::output::Output;
 
-const CHOICES: &str =
-    "nll, nll:J, prob, margin, margin:A,B, log-odds, entropy or cross-entropy:T0,T1,...";
+const CHOICES: &str = "nll, nll:J, prob, margin, margin:A,B, log-odds, entropy, cross-entropy or cross-entropy:T0,T1,...";
 
 /// Which function of the output distribution is asked about. [`at`](Self::at) makes it an [`Objective`] of a sample.
 ///
-/// Parses from `nll`, `nll:J`, `prob`, `margin`, `margin:A,B`, `log-odds`, `entropy` and `cross-entropy:T0,T1,...`, and
-/// prints as these.
+/// Parses from `nll`, `nll:J`, `prob`, `margin`, `margin:A,B`, `log-odds`, `entropy`, `cross-entropy` and
+/// `cross-entropy:T0,T1,...`, and prints as these.
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub enum ObjectiveChoice {
@@ -45,6 +44,8 @@ pub enum ObjectiveChoice {
         /// t, the same for every sample.
         target: Vec<f64>,
     },
+    /// −Σ t_k log p_k, t from each sample's own truth ([`Truth::Values`]): soft labels.
+    SoftCrossEntropy,
 }
 
 /// What is known about a sample: the y of an objective.
@@ -115,6 +116,10 @@ impl ObjectiveChoice {
             Self::MarginOf { a, b } => Objective::Margin { a: *a, b: *b },
             Self::Entropy => Objective::Entropy,
             Self::CrossEntropy { target } => Objective::CrossEntropy { target },
+            Self::SoftCrossEntropy => match truth {
+                Truth::Values(target) => Objective::CrossEntropy { target },
+                _ => return Err(missing("the target distribution of the sample")),
+            },
         })
     }
 }
@@ -145,6 +150,7 @@ impl FromStr for ObjectiveChoice {
             ("margin", None) => Ok(Self::Margin),
             ("log-odds", None) => Ok(Self::LogOdds),
             ("entropy", None) => Ok(Self::Entropy),
+            ("cross-entropy", None) => Ok(Self::SoftCrossEntropy),
             ("nll", Some(arguments)) => match *numbers(arguments)? {
                 [output] => Ok(Self::OutputNll { output }),
                 _ => Err(refuse(" needs one output")),
@@ -180,6 +186,7 @@ impl fmt::Display for ObjectiveChoice {
             Self::MarginOf { a, b } => write!(f, "margin:{a},{b}"),
             Self::LogOdds => f.write_str("log-odds"),
             Self::Entropy => f.write_str("entropy"),
+            Self::SoftCrossEntropy => f.write_str("cross-entropy"),
             Self::CrossEntropy { target } => {
                 f.write_str("cross-entropy:")?;
                 for (k, t) in target.iter().enumerate() {
@@ -205,6 +212,7 @@ mod tests {
             "margin:4,0",
             "log-odds",
             "entropy",
+            "cross-entropy",
             "cross-entropy:0.25,0.75,0",
         ] {
             let choice: ObjectiveChoice = text.parse().unwrap();
@@ -222,7 +230,6 @@ mod tests {
             "margin:1,1",
             "margin:a,b",
             "prob:1",
-            "cross-entropy",
             "cross-entropy:0.5,x",
             "cross-entropy:-1,2",
             "logit",

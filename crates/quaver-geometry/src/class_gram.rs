@@ -180,6 +180,44 @@ impl ClassGram {
         Ok(total)
     }
 
+    /// The lower triangle, row by row: K (K + 1)/2 numbers from which [`from_packed`](Self::from_packed) makes the same
+    /// Gram, bit for bit.
+    pub fn packed(&self) -> Vec<f64> {
+        let k = self.n_classes;
+        let rows = (0..k).map(|row| &self.values[row * k..][..=row]);
+        rows.flatten().copied().collect()
+    }
+
+    /// From the lower triangle that [`packed`](Self::packed) gave, of a Gram that is `centred` or not. Nothing is centred
+    /// again: that would round once more.
+    ///
+    /// # Errors
+    /// `Shape` if the length is not K (K + 1)/2 for K = `n_classes`, `NotFinite`.
+    pub fn from_packed(
+        n_classes: usize,
+        centred: bool,
+        packed: &[f64],
+    ) -> Result<Self, GeometryError> {
+        let k = n_classes;
+        if k == 0 || packed.len() != k * (k + 1) / 2 {
+            return Err(GeometryError::shape(
+                "packed class Gram",
+                k.max(1) * (k.max(1) + 1) / 2,
+                packed.len(),
+            ));
+        }
+        check_finite("packed class Gram: value", packed)?;
+        let at = |row: usize, col: usize| row * (row + 1) / 2 + col;
+        let values = (0..k * k)
+            .map(|i| packed[at((i / k).max(i % k), (i / k).min(i % k))])
+            .collect();
+        Ok(Self {
+            n_classes,
+            centred,
+            values,
+        })
+    }
+
     /// `factor` · S. For a change of the perturbation's units see [`rescaled`](Self::rescaled).
     #[must_use]
     pub fn scaled(mut self, factor: f64) -> Self {

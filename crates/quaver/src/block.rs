@@ -19,7 +19,27 @@ pub struct Block {
     pub n_coordinates: usize,
     /// ‖θ‖₂ of the parameters, for a block that consists of parameters alone.
     pub norm: Option<f64>,
+    /// The names of the values that it consists of: Grams of blocks that share none add up.
+    pub members: Vec<Arc<str>>,
     pub(crate) values: Vec<ValueId>,
+}
+
+impl Block {
+    /// A block as it is described by somebody who has its Grams already; no network can be asked about it.
+    pub fn described(
+        name: Arc<str>,
+        n_coordinates: usize,
+        norm: Option<f64>,
+        members: Vec<Arc<str>>,
+    ) -> Self {
+        Self {
+            name,
+            n_coordinates,
+            norm,
+            members,
+            values: Vec::new(),
+        }
+    }
 }
 
 impl Model {
@@ -75,6 +95,10 @@ impl Model {
             name: name.into(),
             n_coordinates: values.iter().map(|&v| self.graph.n_elements(v)).sum(),
             norm: squares.map(f64::sqrt),
+            members: values
+                .iter()
+                .map(|&value| self.graph.parameter_name(value).into())
+                .collect(),
             values,
         })
     }
@@ -85,7 +109,7 @@ impl Model {
         let (kind, pattern) = match term.split_once(':') {
             None => {
                 return match term {
-                    "input" => Ok(vec![(term.to_owned(), vec![self.input])]),
+                    "input" => Ok(vec![(term.to_owned(), self.perturbable_input()?)]),
                     "params" => Ok(vec![(term.to_owned(), parameters())]),
                     "layers" => Ok(self.layers()),
                     _ => Err(refuse(format!("'{term}': give {TERMS}"))),
@@ -97,7 +121,8 @@ impl Model {
         let candidates: Vec<(String, Vec<ValueId>)> = match kind {
             "input" => {
                 let named = |&id: &ValueId| (graph.name(id).to_owned(), vec![id]);
-                graph.inputs().iter().map(named).collect()
+                let inputs = graph.inputs().iter();
+                inputs.filter(|&&id| graph.is_real(id)).map(named).collect()
             }
             "param" => {
                 let named = |id: ValueId| (graph.parameter_name(id).to_owned(), vec![id]);
@@ -137,6 +162,25 @@ impl Model {
             )));
         }
         Ok(found)
+    }
+
+    /// What `input` stands for: the inputs that are real numbers; for token ids, the embeddings that are looked up
+    /// by them.
+    fn perturbable_input(&self) -> Result<Vec<ValueId>, Error> {
+        let graph = &self.graph;
+        let inputs = graph.inputs().iter().copied();
+        let real: Vec<ValueId> = inputs.filter(|&id| graph.is_real(id)).collect();
+        if !real.is_empty() {
+            return Ok(real);
+        }
+        let embeddings = graph.embeddings(self.head.logits);
+        match embeddings.is_empty() {
+            false => Ok(embeddings),
+            true => Err(refuse(
+                "'input': the model's inputs are whole numbers, which cannot be perturbed, and no embedding is looked up by them; name an activation (value:NAME)"
+                    .to_owned(),
+            )),
+        }
     }
 
     /// The parameters of each node that has any; nodes of one name are one layer.

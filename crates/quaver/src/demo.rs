@@ -12,7 +12,7 @@ use std::sync::atomic::AtomicBool;
 use quaver_data::{DataError, Dataset, Sample};
 
 use crate::curves::{CurveError, PrecisionRecall, Roc};
-use crate::{Error, LoadOptions, Model, Score, ScoreOptions};
+use crate::{Error, LoadOptions, Model, SampleFailure, Score, ScoreOptions, ScoreTable};
 
 pub use glyphs::{CLASS_NAMES, Glyph, GlyphOptions, MAX_OVERLAY_SHIFT, Origin, SIDE, generate};
 
@@ -129,12 +129,18 @@ impl Demo {
             ..ScoreOptions::default()
         };
         let mut scores = Vec::with_capacity(set.len());
-        model()?.score_each(&set, &score_options, stop, |score| {
-            on_score(&score);
-            scores.push(score);
+        model()?.score_each(&set, &score_options, stop, |scored| {
+            let scored = scored.map_err(SampleFailure::into_error)?;
+            scored.iter().for_each(&mut on_score);
+            scores.extend(scored);
             Ok(())
         })?;
         Ok(Self { set, scores })
+    }
+
+    /// The table of the scores.
+    pub fn table(&self) -> ScoreTable {
+        ScoreTable::of_inputs(false)
     }
 
     /// How well `measure` finds the planted outliers, the larger the more suspicious.

@@ -16,6 +16,13 @@ pub struct Port {
     pub shape: Vec<usize>,
 }
 
+impl Port {
+    /// The number of values of one sample.
+    pub fn n_values(&self) -> usize {
+        self.shape.iter().product()
+    }
+}
+
 /// What a model consists of. That there is one says that every operator in it is supported: a model with one that
 /// is not cannot be read, and the error names it.
 #[derive(Debug, Clone, PartialEq, Eq)]

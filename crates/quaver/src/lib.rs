@@ -39,8 +39,10 @@ mod block;
 pub mod curves;
 pub mod demo;
 mod error;
+mod evaluation;
 mod inspect;
 mod model;
+mod network;
 mod parallel;
 mod score;
 mod sensitivity;
@@ -48,13 +50,19 @@ pub mod table;
 
 pub use block::Block;
 pub use error::{Error, ErrorKind};
+pub use evaluation::{
+    Description, Evaluated, Evaluation, Reader, SampleFailure, Source, evaluate_each,
+};
 pub use inspect::{HeadFacts, Inspection, Port, inspect};
 pub use model::{LoadOptions, Model};
-pub use score::{LabelChoice, Precision, Relative, Score, ScoreOptions, ScoreTable, Summary};
+pub use network::Network;
+pub use score::{
+    LabelChoice, Precision, Relative, Score, ScoreOptions, ScoreTable, Scored, Summary, score_each,
+};
 
 pub use quaver_data::{
     DataError, Dataset, InMemory, Layout, OpenOptions, Sample, Subset, check_labels, format_names,
     open, parse_indices,
 };
 pub use quaver_engine::{Graph, Head, HeadChoice, HeadKind, Layer, OperatorInfo, operators};
-pub use quaver_geometry::{Classes, Compat, Measures, ObjectiveChoice};
+pub use quaver_geometry::{ClassGram, Classes, Compat, Family, Lumping, Measures, ObjectiveChoice};

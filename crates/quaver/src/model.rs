@@ -2,12 +2,13 @@
 
 use std::path::Path;
 
-use quaver_engine::{Graph, Head, HeadChoice, ImportOptions, ValueId};
+use quaver_engine::{Graph, Head, HeadChoice, HeadKind, ImportOptions};
+use quaver_geometry::Family;
 
-use crate::{Error, ErrorKind};
+use crate::{Error, ErrorKind, Port};
 
 /// How a model is read.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct LoadOptions {
     /// The output to analyse. Default: the model's only output.
     pub output: Option<String>,
@@ -15,6 +16,19 @@ pub struct LoadOptions {
     pub input_shape: Option<Vec<usize>>,
     /// How the head is found. Default: by the graph's last operators.
     pub head: HeadChoice,
+    /// The standard deviation σ of a regression's noise, in units of its outputs. Default: 1.
+    pub noise: f64,
+}
+
+impl Default for LoadOptions {
+    fn default() -> Self {
+        Self {
+            output: None,
+            input_shape: None,
+            head: HeadChoice::default(),
+            noise: 1.0,
+        }
+    }
 }
 
 /// A classifier with its head recognised, ready to be compiled for a question.
@@ -22,7 +36,11 @@ pub struct LoadOptions {
 pub struct Model {
     pub(crate) graph: Graph,
     pub(crate) head: Head,
-    pub(crate) input: ValueId,
+    pub(crate) family: Family,
+    /// What a sample consists of.
+    inputs: Vec<Port>,
+    /// The shape of a sample: that of the only input, or the number of values of all of them.
+    shape: Vec<usize>,
 }
 
 impl Model {
@@ -47,30 +65,60 @@ impl Model {
 
     fn from_graph(graph: Graph, options: &LoadOptions) -> Result<Self, Error> {
         let head = Head::find(&graph, options.head)?;
-        match *graph.inputs() {
-            [input] => Ok(Self { graph, head, input }),
-            _ => {
-                let names: Vec<&str> = graph.inputs().iter().map(|&id| graph.name(id)).collect();
-                Err(Error::new(
+        let family = match head.kind {
+            HeadKind::Logits | HeadKind::Softmax | HeadKind::LogSoftmax => Family::Softmax,
+            HeadKind::Sigmoid => Family::Sigmoid,
+            HeadKind::MultiLabel => Family::MultiLabel,
+            HeadKind::Regression => Family::Gaussian {
+                sigma: options.noise,
+            },
+        };
+        let inputs: Vec<Port> = graph
+            .inputs()
+            .iter()
+            .map(|&input| Port {
+                name: graph.name(input).to_owned(),
+                shape: graph.shape(input)[1..].to_vec(),
+            })
+            .collect();
+        let shape = match inputs.as_slice() {
+            [] => {
+                return Err(Error::new(
                     ErrorKind::Model,
-                    format!(
-                        "the model has {} inputs ({}); models with one input are supported",
-                        names.len(),
-                        names.join(", ")
-                    ),
-                ))
+                    "the model has no input: there is nothing to give it",
+                ));
             }
-        }
+            [input] => input.shape.clone(),
+            _ => vec![inputs.iter().map(Port::n_values).sum()],
+        };
+        Ok(Self {
+            graph,
+            head,
+            family,
+            inputs,
+            shape,
+        })
     }
 
-    /// The number of classes K.
+    /// The number of classes K; of labels or means, where the head is not one of classes.
     pub fn n_classes(&self) -> usize {
         self.head.n_classes
     }
 
-    /// The shape of one sample, without the batch axis.
+    /// The shape of one sample, without the batch axis: that of the only input. The values of several inputs follow
+    /// each other in the order of [`Model::inputs`], and the shape is their number.
     pub fn input_shape(&self) -> &[usize] {
-        &self.graph.shape(self.input)[1..]
+        &self.shape
+    }
+
+    /// What a sample consists of, in the model's order.
+    pub fn inputs(&self) -> &[Port] {
+        &self.inputs
+    }
+
+    /// How the outputs are the parameters of a distribution.
+    pub fn family(&self) -> Family {
+        self.family
     }
 
     /// The head: what is stripped, and which value is differentiated.

@@ -2,21 +2,20 @@
 
 mod columns;
 mod quantiles;
+mod scorer;
 mod summary;
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
 use quaver_data::Dataset;
-use quaver_engine::{ProgramOptions, Real};
-use quaver_geometry::{
-    Classes, Measures, ObjectiveChoice, Output, Settings, Softmax, Truth, measure,
-};
+use quaver_geometry::{Classes, Measures, ObjectiveChoice, Softmax};
 
-use crate::parallel::ordered;
-use crate::sensitivity::Sensitivity;
-use crate::{Block, Error, ErrorKind, Model};
+use crate::evaluation::each;
+use crate::{Error, ErrorKind, Evaluated, Model, Network, SampleFailure, Source};
+
+use scorer::Scorer;
 
 pub use columns::ScoreTable;
 pub use summary::Summary;
@@ -122,16 +121,16 @@ pub struct Score {
     pub index: usize,
     /// Its name, where the data have names (files of an image folder).
     pub key: Option<String>,
-    /// The class y that the objective −log p_y is about.
-    pub label: usize,
+    /// The class y that the objective −log p_y is about; `None` where outputs are not classes.
+    pub label: Option<usize>,
     /// The label in the data, where there is one; the same as `label` under [`LabelChoice::True`].
     pub true_label: Option<usize>,
-    /// The most probable class.
-    pub predicted: usize,
+    /// The most probable class; `None` where outputs are not classes.
+    pub predicted: Option<usize>,
     /// The probability of `label`.
-    pub p_label: f64,
+    pub p_label: Option<f64>,
     /// The probability of `predicted`.
-    pub p_predicted: f64,
+    pub p_predicted: Option<f64>,
     /// What is perturbed.
     pub block: Arc<str>,
     /// The influence measure and its companions.
@@ -157,6 +156,53 @@ pub struct Relative {
     pub fisher_lambda_max: f64,
 }
 
+impl LabelChoice {
+    /// The class y for a sample of which the data say `true_label`, and the network `softmax`.
+    pub(crate) fn of(self, true_label: Option<usize>, softmax: &Softmax) -> Result<usize, Error> {
+        match self {
+            LabelChoice::Predicted => Ok(softmax.argmax()),
+            LabelChoice::Class(class) => Ok(class),
+            LabelChoice::True => true_label.ok_or_else(|| {
+                Error::new(
+                    ErrorKind::Data,
+                    "the data have no labels; give them (--labels) or use the predicted class (--label predicted)",
+                )
+            }),
+        }
+    }
+}
+
+/// A sample's scores, one per block; or why it has none.
+pub type Scored = Result<Vec<Score>, SampleFailure>;
+
+/// Scores every sample of `source` on as many threads as `options` say, and hands each sample's scores to `emit` in
+/// order as soon as they are known, so that memory does not grow with the data. Setting `stop` ends it early.
+///
+/// What `options` say about how the network is run was decided when the source was made.
+///
+/// # Errors
+/// Names the option that does not fit; the error of the source or of `emit`; [`ErrorKind::Interrupted`] after `stop`
+/// was set.
+pub fn score_each(
+    source: &dyn Source,
+    options: &ScoreOptions,
+    stop: &AtomicBool,
+    emit: impl FnMut(Scored) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let scorer = Scorer::new(source.description(), options)?;
+    let all = 0..source.description().n_samples;
+    let work = |evaluated: Evaluated| {
+        Ok(evaluated.and_then(|evaluation| {
+            scorer.scores(&evaluation).map_err(|error| SampleFailure {
+                index: evaluation.index,
+                key: evaluation.key,
+                error,
+            })
+        }))
+    };
+    each(source, &[all], options.threads, stop, work, emit)
+}
+
 impl Model {
     /// Scores every sample of `dataset`: for each, a score per block.
     ///
@@ -169,158 +215,24 @@ impl Model {
         options: &ScoreOptions,
     ) -> Result<Vec<Score>, Error> {
         let mut scores = Vec::with_capacity(dataset.len());
-        self.score_each(dataset, options, &AtomicBool::new(false), |score| {
-            scores.push(score);
+        self.score_each(dataset, options, &AtomicBool::new(false), |scored| {
+            scores.extend(scored.map_err(SampleFailure::into_error)?);
             Ok(())
         })?;
         Ok(scores)
     }
 
-    /// The same, handing every score to `emit` in the order of the samples as soon as it is known, so that
-    /// memory does not grow with the dataset. Setting `stop` ends it early.
+    /// The same, handing every sample's scores to `emit`: [`score_each`] of a [`Network`].
     ///
     /// # Errors
-    /// As for [`Model::score`]; the error of `emit`; [`ErrorKind::Interrupted`] after `stop` was set.
+    /// As for [`Network::new`] and [`score_each`].
     pub fn score_each(
         &self,
         dataset: &dyn Dataset,
         options: &ScoreOptions,
         stop: &AtomicBool,
-        emit: impl FnMut(Score) -> Result<(), Error>,
+        emit: impl FnMut(Scored) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        match options.precision {
-            Precision::F32 => self.score_in::<f32>(dataset, options, stop, emit),
-            Precision::F64 => self.score_in::<f64>(dataset, options, stop, emit),
-        }
-    }
-
-    fn score_in<T: Real>(
-        &self,
-        dataset: &dyn Dataset,
-        options: &ScoreOptions,
-        stop: &AtomicBool,
-        mut emit: impl FnMut(Score) -> Result<(), Error>,
-    ) -> Result<(), Error> {
-        if dataset.is_empty() {
-            return Err(Error::new(ErrorKind::Data, "the dataset has no samples"));
-        }
-        if dataset.shape().iter().product::<usize>() != self.input_shape().iter().product() {
-            return Err(Error::new(
-                ErrorKind::Data,
-                format!(
-                    "samples have shape {:?}, the network takes {:?}",
-                    dataset.shape(),
-                    self.input_shape()
-                ),
-            ));
-        }
-        let settings = Settings::new(options.rtol(), options.lambda, options.compat)?;
-        if let LabelChoice::Class(class) = options.label
-            && class >= self.n_classes()
-        {
-            return Err(Error::new(
-                ErrorKind::Option,
-                format!(
-                    "class {class} of a network of {} classes (numbered from 0)",
-                    self.n_classes()
-                ),
-            ));
-        }
-        let blocks = self.blocks(&options.wrt)?;
-        let classes = options.classes(self.n_classes());
-        let program = ProgramOptions {
-            winograd: options.winograd,
-        };
-        let sensitivity = Sensitivity::<T>::new(self, &blocks, classes, program)?;
-        let work = |state: &mut _, index: usize| -> Result<Vec<Score>, Error> {
-            if stop.load(Ordering::Relaxed) {
-                return Err(Error::new(ErrorKind::Interrupted, "interrupted"));
-            }
-            let sample = dataset.read(index)?;
-            let index = dataset.original_index(index);
-            let of_sample = |e: Error| match &sample.key {
-                Some(key) => e.within(format_args!("sample {index} ({key})")),
-                None => e.within(format_args!("sample {index}")),
-            };
-            let label_of = |softmax: &Softmax| match options.label {
-                LabelChoice::True => self.true_label(sample.label),
-                LabelChoice::Predicted => Ok(softmax.argmax()),
-                LabelChoice::Class(class) => Ok(class),
-            };
-            let response = sensitivity
-                .run(state, index, &sample.values, |logits| {
-                    label_of(&Softmax::new(logits)?)
-                })
-                .map_err(of_sample)?;
-            let softmax = Softmax::new(&response.logits)?;
-            let (p, predicted) = (softmax.p().to_vec(), softmax.argmax());
-            let label = label_of(&softmax).map_err(of_sample)?;
-            let output = Output::from(softmax);
-            let objective = options.objective.at(&output, Truth::Class(label));
-            let objective = objective.map_err(Error::from).map_err(of_sample)?;
-            let (logits, objective) = match &response.lumping {
-                None => (response.logits.as_slice(), objective),
-                Some(lumping) => (lumping.logits(), lumping.objective(objective)?),
-            };
-            let score = |(at, block): (usize, &Block)| -> Result<Score, Error> {
-                let gram = &response.grams[at];
-                let measures = measure(logits, gram, objective, &settings)?;
-                let relative = match block.norm {
-                    None => None,
-                    Some(norm) => {
-                        let scaled = gram.clone().relative(norm);
-                        let measures = measure(logits, &scaled, objective, &settings)?;
-                        Some(Relative {
-                            norm,
-                            fi_lambda: measures.fi_lambda,
-                            fisher_trace: measures.fisher_trace,
-                            fisher_lambda_max: measures.fisher_lambda_max,
-                        })
-                    }
-                };
-                Ok(Score {
-                    index,
-                    label,
-                    true_label: sample.label,
-                    predicted,
-                    p_label: p[label],
-                    p_predicted: p[predicted],
-                    block: Arc::clone(&block.name),
-                    measures,
-                    relative,
-                    n_classes_kept: logits.len(),
-                    lost_trace: response.lost_traces.get(at).copied().unwrap_or(0.0),
-                    key: sample.key.clone(),
-                })
-            };
-            let scores: Result<Vec<Score>, Error> = blocks.iter().enumerate().map(score).collect();
-            scores.map_err(of_sample)
-        };
-        let threads = options
-            .threads
-            .map_or_else(std::thread::available_parallelism, Ok);
-        let threads = threads.unwrap_or(NonZeroUsize::MIN);
-        ordered(
-            dataset.len(),
-            threads,
-            || sensitivity.state(),
-            work,
-            |_, scores| scores.into_iter().try_for_each(&mut emit),
-        )
-    }
-
-    fn true_label(&self, label: Option<usize>) -> Result<usize, Error> {
-        let k = self.n_classes();
-        match label {
-            Some(label) if label < k => Ok(label),
-            Some(label) => Err(Error::new(
-                ErrorKind::Data,
-                format!("label {label} for a network of {k} classes (numbered from 0)"),
-            )),
-            None => Err(Error::new(
-                ErrorKind::Data,
-                "the data have no labels; give them (--labels) or use the predicted class (--label predicted)",
-            )),
-        }
+        score_each(&Network::new(self, dataset, options)?, options, stop, emit)
     }
 }

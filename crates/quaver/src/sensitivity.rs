@@ -1,7 +1,7 @@
 //! One sample to one class Gram per block: the step between the network and the geometry.
 
 use quaver_engine::{Head, Program, ProgramOptions, Real, ValueId, Workspace};
-use quaver_geometry::{ClassGram, Classes, Contrasts, Lumping};
+use quaver_geometry::{ClassGram, Classes, Contrasts, Family, Lumping};
 
 use crate::{Block, Error, Model};
 
@@ -9,12 +9,22 @@ use crate::{Block, Error, Model};
 pub(crate) struct Sensitivity<T> {
     program: Program<T>,
     head: Head,
+    /// The number of values of each input.
+    input_lengths: Vec<usize>,
     /// For each block, which of the program's values it consists of.
     blocks: Vec<Vec<usize>>,
-    contrasts: Contrasts,
-    /// The cotangents of all contrasts, (K−1) × the differentiated value's length.
+    rows: Rows,
+    /// The cotangents of all rows, their number × the differentiated value's length.
     cotangents: Vec<T>,
     classes: Classes,
+}
+
+/// What is swept back when nothing is merged.
+enum Rows {
+    /// Only differences of logits matter to a softmax: K−1 orthonormal contrasts carry all that K rows would.
+    Contrasts(Contrasts),
+    /// Outputs that move independently: each of the K.
+    Outputs(usize),
 }
 
 /// One thread's memory.
@@ -50,12 +60,22 @@ impl<T: Real> Sensitivity<T> {
         values.sort_unstable();
         values.dedup();
         let program = Program::with_options(&model.graph, model.head.logits, &values, options)?;
-        // Only differences of logits matter: K−1 orthonormal contrasts carry all that K rows would.
-        let contrasts = Contrasts::helmert(model.n_classes())?;
-        let cotangents = (0..contrasts.n_cotangents())
-            .flat_map(|v| model.head.pull_back(contrasts.row(v)))
-            .map(|&x| T::from_f64(x))
-            .collect();
+        let k = model.n_classes();
+        let (rows, cotangents): (Rows, Vec<f64>) = match model.family() {
+            Family::MultiLabel | Family::Gaussian { .. } => {
+                let unit = |at: usize| f64::from(u8::from(at / k == at % k));
+                (Rows::Outputs(k), (0..k * k).map(unit).collect())
+            }
+            _ => {
+                let contrasts = Contrasts::helmert(k)?;
+                let pulled_back = (0..contrasts.n_cotangents())
+                    .flat_map(|v| model.head.pull_back(contrasts.row(v)))
+                    .copied()
+                    .collect();
+                (Rows::Contrasts(contrasts), pulled_back)
+            }
+        };
+        let cotangents = cotangents.into_iter().map(T::from_f64).collect();
         let places = |block: &Block| {
             let place = |value| values.binary_search(value).expect("values of all blocks");
             block.values.iter().map(place).collect()
@@ -63,8 +83,9 @@ impl<T: Real> Sensitivity<T> {
         Ok(Self {
             program,
             head: model.head,
+            input_lengths: model.inputs().iter().map(crate::Port::n_values).collect(),
             blocks: blocks.iter().map(places).collect(),
-            contrasts,
+            rows,
             cotangents,
             classes,
         })
@@ -89,9 +110,14 @@ impl<T: Real> Sensitivity<T> {
     ) -> Result<Response, Error> {
         state.input.clear();
         state.input.extend(x.iter().map(|&x| T::from_f64(x)));
-        let values = self
-            .program
-            .forward(&mut state.workspace, &[&state.input])?;
+        let mut rest = state.input.as_slice();
+        let mut inputs = Vec::with_capacity(self.input_lengths.len());
+        for &n in &self.input_lengths {
+            let (input, after) = rest.split_at(n.min(rest.len()));
+            inputs.push(input);
+            rest = after;
+        }
+        let values = self.program.forward(&mut state.workspace, &inputs)?;
         let values: Vec<f64> = values.iter().map(|value| value.to_f64()).collect();
         let logits = self.head.class_logits(&values);
         let lumping = match self.classes {
@@ -101,14 +127,22 @@ impl<T: Real> Sensitivity<T> {
         let Some(lumping) = lumping else {
             self.program
                 .backward(&mut state.workspace, &self.cotangents);
-            let grams = self.row_grams(state, self.contrasts.n_cotangents());
-            let grams = grams
-                .iter()
-                .map(|s| ClassGram::from_contrasts(&self.contrasts, s));
+            let grams: Result<_, _> = match &self.rows {
+                Rows::Contrasts(contrasts) => self
+                    .row_grams(state, contrasts.n_cotangents())
+                    .iter()
+                    .map(|s| ClassGram::from_contrasts(contrasts, s))
+                    .collect(),
+                Rows::Outputs(k) => self
+                    .row_grams(state, *k)
+                    .iter()
+                    .map(|s| ClassGram::from_outputs(*k, s))
+                    .collect(),
+            };
             return Ok(Response {
                 logits,
                 lumping: None,
-                grams: grams.collect::<Result<_, _>>()?,
+                grams: grams?,
                 lost_traces: Vec::new(),
             });
         };

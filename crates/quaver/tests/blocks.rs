@@ -61,7 +61,7 @@ fn the_last_bias_moves_every_logit_alike() {
         // J = I: FI is (1 − p)/p (identity of the measure for a block of full rank).
         assert!(close(
             score.measures.fi,
-            (1.0 - score.p_label) / score.p_label
+            (1.0 - score.p_label.unwrap()) / score.p_label.unwrap()
         ));
         assert!(close(score.measures.saturation, 1.0));
         let relative = score.relative.unwrap();
@@ -115,7 +115,7 @@ fn objectives_have_their_own_ceilings() {
         let choice: ObjectiveChoice = objective.parse().unwrap();
         for score in scores(&["input"], |options| options.objective = choice) {
             assert!(
-                close(score.measures.fi_max, ceiling(score.p_label)),
+                close(score.measures.fi_max, ceiling(score.p_label.unwrap())),
                 "{objective}"
             );
             assert!(score.measures.fi <= score.measures.fi_max * (1.0 + 1e-9));

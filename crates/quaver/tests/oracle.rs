@@ -67,9 +67,15 @@ fn compare(
             let mut want = |name: &str| arrays.get(&format!("{lab}_{name}")).1;
             // Where the prediction is confident, 1 − p has lost digits in the oracle's own double precision.
             let p = &probs[i * k..][..k];
-            let others: f64 = p.iter().sum::<f64>() - p[score.predicted];
+            let others: f64 = p.iter().sum::<f64>() - p[score.predicted.unwrap()];
             let tolerance = tolerance.max(2.0 * f64::EPSILON / others);
-            note(worst, "p_label", score.p_label, p[score.label], tolerance);
+            note(
+                worst,
+                "p_label",
+                score.p_label.unwrap(),
+                p[score.label.unwrap()],
+                tolerance,
+            );
             for (name, got) in [
                 ("fi_max", m.fi_max),
                 ("fisher_trace", m.fisher_trace),

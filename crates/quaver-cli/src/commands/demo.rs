@@ -191,7 +191,7 @@ impl Outcome {
     }
 
     fn table(&self) -> ScoreTable {
-        ScoreTable::new(&self.study.set, 2, &ScoreOptions::default())
+        self.study.table()
     }
 
     fn write_table(&self, path: &Path) -> Result<(), Failure> {

@@ -1,11 +1,8 @@
 //! Scores as a table.
 
-use quaver_data::Dataset;
-
-use quaver_geometry::Classes;
-
 use super::{LabelChoice, Score, ScoreOptions};
 use crate::table::{Column, Kind, Value};
+use crate::{Description, SampleFailure};
 
 /// Which optional columns a table of scores has; fixed before the first row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,10 +33,10 @@ const SAMPLE: [Entry; 6] = [
         "label",
         Kind::Int,
         "Class y that the objective -log p_y is about, numbered from 0.",
-        |s| class(s.label).into(),
+        |s| s.label.map(class).into(),
     ),
     ("predicted", Kind::Int, "Most probable class.", |s| {
-        class(s.predicted).into()
+        s.predicted.map(class).into()
     }),
     (
         "p_label",
@@ -199,15 +196,26 @@ fn class(number: usize) -> i64 {
 }
 
 impl ScoreTable {
-    /// The table of the scores of `dataset` under `options`: with `key` if its samples have names, with
+    /// The table of the scores of what `source` describes under `options`: with `key` if its samples have names, with
     /// `true_label` if the objective is about another class, with `compat_fi` and `compat_rank` if they are computed.
-    pub fn new(dataset: &dyn Dataset, n_classes: usize, options: &ScoreOptions) -> Self {
+    pub fn new(source: &Description, options: &ScoreOptions) -> Self {
         Self {
-            keys: dataset.has_keys(),
+            keys: source.has_keys,
             true_labels: options.label != LabelChoice::True,
             compat: options.compat.is_some(),
-            relative: options.wrt != ["input"],
-            lumped: options.classes(n_classes) != Classes::All,
+            relative: source.blocks.iter().any(|block| &*block.name != "input"),
+            lumped: source.merges_classes,
+        }
+    }
+
+    /// The table of a run with default options, of samples that have names or not.
+    pub(crate) fn of_inputs(keys: bool) -> Self {
+        Self {
+            keys,
+            true_labels: false,
+            compat: false,
+            relative: false,
+            lumped: false,
         }
     }
 
@@ -233,13 +241,34 @@ impl ScoreTable {
         let rest = self
             .entries()
             .map(|&(name, kind, doc, _)| Column::new(name, kind, doc));
-        std::iter::once(index).chain(rest).collect()
+        let error = Column::new(
+            "error",
+            Kind::Text,
+            "Why the sample has no scores; empty for all others.",
+        );
+        let index = std::iter::once(index);
+        index.chain(rest).chain(std::iter::once(error)).collect()
     }
 
     /// One score as a row: a cell for every column.
     pub fn row(self, score: &Score) -> Vec<Value> {
         let index = Value::Int(score.index as i64);
         let rest = self.entries().map(|(.., value)| value(score));
-        std::iter::once(index).chain(rest).collect()
+        let index = std::iter::once(index);
+        index
+            .chain(rest)
+            .chain(std::iter::once(Value::Null))
+            .collect()
+    }
+
+    /// A sample without scores as a row: which it is, and why.
+    pub fn failed_row(self, failure: &SampleFailure) -> Vec<Value> {
+        let cell = |(name, ..): &Entry| match *name {
+            "key" => failure.key.clone().into(),
+            _ => Value::Null,
+        };
+        let index = std::iter::once(Value::Int(failure.index as i64));
+        let error = std::iter::once(Value::Text(failure.error.to_string()));
+        index.chain(self.entries().map(cell)).chain(error).collect()
     }
 }

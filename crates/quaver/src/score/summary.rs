@@ -47,7 +47,7 @@ impl Summary {
         self.n_samples += 1;
         if let Some(label) = score.true_label {
             self.labelled += 1;
-            self.correct += u64::from(label == score.predicted);
+            self.correct += u64::from(Some(label) == score.predicted);
         }
         self.saturated += u64::from(measures.saturation >= SATURATED);
         self.full_rank += u64::from(measures.rank + 1 == self.n_classes);
@@ -153,11 +153,11 @@ mod tests {
         Score {
             index: 0,
             key: None,
-            label: 1,
+            label: Some(1),
             true_label,
-            predicted: 0,
-            p_label: 0.2,
-            p_predicted: 0.7,
+            predicted: Some(0),
+            p_label: Some(0.2),
+            p_predicted: Some(0.7),
             block: "input".into(),
             relative: None,
             n_classes_kept: 3,

@@ -142,7 +142,8 @@ fn ranking(outcome: &Outcome) -> Result<Section, ReportError> {
 
 fn row(score: &Score, glyph: &Glyph) -> Result<TableRow, ReportError> {
     let measures = &score.measures;
-    let (label, predicted) = (CLASS_NAMES[score.label], CLASS_NAMES[score.predicted]);
+    let name = |class: Option<usize>| class.map_or("", |class| CLASS_NAMES[class]);
+    let (label, predicted) = (name(score.label), name(score.predicted));
     let alt = format!("picture {}, said to be {label}", score.index);
     let picture = Thumbnail::new(SIDE, SIDE, Pixels::Gray(&glyph.pixels), alt)?;
     Ok(TableRow::new(vec![

@@ -4,7 +4,7 @@ use std::io::{self, BufWriter, Stdout, Write};
 use std::path::Path;
 
 use quaver::table::{Column, Value};
-use quaver::{Block, LabelChoice, ObjectiveChoice, ScoreOptions, Summary};
+use quaver::{Block, ObjectiveChoice, ScoreOptions, Summary};
 use quaver_report::{RunRecord, TableWriter, TextOptions, text_table};
 use serde_json::{Map, Value as Json, json};
 
@@ -12,7 +12,6 @@ use super::Score;
 use super::summaries::Summaries;
 use crate::console::Console;
 use crate::failure::Failure;
-use crate::record;
 
 /// What the terminal's table shows of the columns: enough to read FI by.
 const SHOWN: [&str; 12] = [
@@ -89,51 +88,9 @@ fn object(columns: &[Column], row: &[Value]) -> RunRecord {
 pub struct Run<'a> {
     pub command: &'a Score,
     pub options: &'a ScoreOptions,
-    pub class_names: Option<&'a [String]>,
 }
 
 impl Run<'_> {
-    /// What was run. No time of day, no number of threads: the same run writes the same bytes.
-    pub fn record(&self) -> Result<RunRecord, Failure> {
-        let Score { model, data, .. } = self.command;
-        let args = &self.command.data_args;
-        let label = match self.options.label {
-            LabelChoice::True => json!("true"),
-            LabelChoice::Predicted => json!("predicted"),
-            LabelChoice::Class(class) => json!(class),
-        };
-        Ok(RunRecord::new()
-            .with("quaver", env!("CARGO_PKG_VERSION"))
-            .with("command", "score")
-            .with("model", record::model(model)?)
-            .with("data", data.display().to_string())
-            .with("format", args.format.clone())
-            .with(
-                "labels",
-                args.labels.as_ref().map(|path| path.display().to_string()),
-            )
-            .with("layout", args.layout.clone())
-            .with("scale", args.scale)
-            .with("mean", args.mean.clone())
-            .with("std", args.std.clone())
-            .with("resize", args.resize.map(|(h, w)| vec![h, w]))
-            .with("indices", args.indices.clone())
-            .with("limit", args.limit.map(|limit| limit.get()))
-            .with("label", label)
-            .with("wrt", self.options.wrt.clone())
-            .with("objective", self.options.objective.to_string())
-            .with(
-                "classes",
-                self.options.classes.map(|classes| classes.to_string()),
-            )
-            .with("winograd", self.options.winograd)
-            .with("rtol", self.options.rtol())
-            .with("lambda", self.options.lambda)
-            .with("compat", self.options.compat)
-            .with("precision", self.command.measure_args.precision.clone())
-            .with("class_names", self.class_names.map(<[String]>::to_vec)))
-    }
-
     /// Tells the user what came out.
     pub fn report(
         &self,
@@ -208,7 +165,7 @@ impl Run<'_> {
         let shown: Vec<usize> = (0..columns.len())
             .filter(|&at| {
                 let column = &columns[at];
-                let is_shown = column.name != "block" || self.command.measure_args.wrt != ["input"];
+                let is_shown = column.name != "block" || self.options.wrt != ["input"];
                 SHOWN.contains(&column.name.as_str()) && is_shown || column.name == *by
             })
             .collect();

@@ -17,8 +17,8 @@ impl Summaries {
         }
     }
 
-    /// Takes a score in; says whether it is a sample's last.
-    pub fn add(&mut self, score: &Score) -> bool {
+    /// Takes a score in.
+    pub fn add(&mut self, score: &Score) {
         let last = self.blocks.len() - 1;
         let at = self
             .blocks
@@ -26,11 +26,6 @@ impl Summaries {
             .position(|(block, _)| block.name == score.block);
         let at = at.unwrap_or(last);
         self.blocks[at].1.add(score);
-        at == last
-    }
-
-    pub fn n_samples(&self) -> u64 {
-        self.first().n_samples()
     }
 
     /// Rows written: samples times blocks.

@@ -1,0 +1,192 @@
+//! A network with its data: evaluations computed when they are asked for.
+
+use quaver_data::Dataset;
+use quaver_engine::{ProgramOptions, Real};
+use quaver_geometry::{Classes, Family, Softmax};
+
+use crate::sensitivity::{Response, Sensitivity, State};
+use crate::{
+    Description, Error, ErrorKind, Evaluation, LabelChoice, Model, Precision, Reader,
+    SampleFailure, ScoreOptions, Source,
+};
+
+/// A [`Source`] that runs a network on data.
+pub struct Network<'a> {
+    model: &'a Model,
+    dataset: &'a dyn Dataset,
+    targets: Option<&'a dyn Dataset>,
+    label: LabelChoice,
+    compiled: Compiled,
+    description: Description,
+}
+
+/// The network in one of two number types.
+enum Compiled {
+    Single(Sensitivity<f32>),
+    Double(Sensitivity<f64>),
+}
+
+impl<'a> Network<'a> {
+    /// `model` on the samples of `dataset`, perturbed and run as `options` say ([`ScoreOptions::wrt`], `classes`,
+    /// `winograd`, `precision`, and `label` where classes are merged).
+    ///
+    /// # Errors
+    /// Names the option that does not fit, or says how the shapes differ.
+    pub fn new(
+        model: &'a Model,
+        dataset: &'a dyn Dataset,
+        options: &ScoreOptions,
+    ) -> Result<Self, Error> {
+        if dataset.is_empty() {
+            return Err(Error::new(ErrorKind::Data, "the dataset has no samples"));
+        }
+        if dataset.shape().iter().product::<usize>() != model.input_shape().iter().product() {
+            return Err(Error::new(
+                ErrorKind::Data,
+                format!(
+                    "samples have shape {:?}, the network takes {:?}",
+                    dataset.shape(),
+                    model.input_shape()
+                ),
+            ));
+        }
+        if let LabelChoice::Class(class) = options.label
+            && class >= model.n_classes()
+        {
+            return Err(Error::new(
+                ErrorKind::Option,
+                format!(
+                    "class {class} of a network of {} classes (numbered from 0)",
+                    model.n_classes()
+                ),
+            ));
+        }
+        let blocks = model.blocks(&options.wrt)?;
+        let has_classes = matches!(model.family(), Family::Softmax | Family::Sigmoid);
+        let classes = match (has_classes, options.classes) {
+            (true, _) => options.classes(model.n_classes()),
+            (false, None | Some(Classes::All)) => Classes::All,
+            (false, Some(classes)) => {
+                return Err(Error::new(
+                    ErrorKind::Option,
+                    format!("classes {classes}: only those of a softmax can be merged"),
+                ));
+            }
+        };
+        let program = ProgramOptions {
+            winograd: options.winograd,
+        };
+        let compiled = match options.precision {
+            Precision::F32 => Compiled::Single(Sensitivity::new(model, &blocks, classes, program)?),
+            Precision::F64 => Compiled::Double(Sensitivity::new(model, &blocks, classes, program)?),
+        };
+        Ok(Self {
+            model,
+            dataset,
+            targets: None,
+            label: options.label,
+            compiled,
+            description: Description {
+                n_samples: dataset.len(),
+                n_outputs: model.n_classes(),
+                family: model.family(),
+                blocks,
+                precision: options.precision,
+                merges_classes: classes != Classes::All,
+                has_keys: dataset.has_keys(),
+                class_names: dataset.class_names().map(<[String]>::to_vec),
+            },
+        })
+    }
+
+    /// The same with what the data say about each output: sample i of `targets` (K values) belongs to the sample whose
+    /// position on disk is i. Soft labels, several labels (0 or 1), or the values of a regression.
+    ///
+    /// # Errors
+    /// If the targets are not K values each.
+    pub fn with_targets(mut self, targets: &'a dyn Dataset) -> Result<Self, Error> {
+        let n: usize = targets.shape().iter().product();
+        if n != self.description.n_outputs {
+            return Err(Error::new(
+                ErrorKind::Data,
+                format!(
+                    "targets of {n} values each for a network of {} outputs",
+                    self.description.n_outputs
+                ),
+            ));
+        }
+        self.targets = Some(targets);
+        Ok(self)
+    }
+
+    fn reader_in<'r, T: Real>(&'r self, sensitivity: &'r Sensitivity<T>) -> Reader<'r> {
+        let mut state = sensitivity.state();
+        Box::new(move |position| {
+            let index = self.dataset.original_index(position);
+            let mut key = None;
+            let evaluated = self.evaluate(sensitivity, &mut state, position, &mut key);
+            Ok(evaluated.map_err(|error| SampleFailure { index, key, error }))
+        })
+    }
+
+    fn evaluate<T: Real>(
+        &self,
+        sensitivity: &Sensitivity<T>,
+        state: &mut State<T>,
+        position: usize,
+        key: &mut Option<String>,
+    ) -> Result<Evaluation, Error> {
+        let sample = self.dataset.read(position)?;
+        key.clone_from(&sample.key);
+        let index = self.dataset.original_index(position);
+        if let Some(label) = sample.label {
+            self.check_label(label)?;
+        }
+        let target = match self.targets {
+            Some(targets) => Some(targets.read(index)?.values),
+            None => None,
+        };
+        let label_of = |logits: &[f64]| self.label.of(sample.label, &Softmax::new(logits)?);
+        let Response {
+            logits,
+            lumping,
+            grams,
+            lost_traces,
+        } = sensitivity.run(state, index, &sample.values, label_of)?;
+        Ok(Evaluation {
+            index,
+            key: sample.key,
+            true_label: sample.label,
+            target,
+            outputs: logits,
+            lumping,
+            grams,
+            lost_traces,
+        })
+    }
+
+    fn check_label(&self, label: usize) -> Result<(), Error> {
+        let k = self.model.n_classes();
+        let has_classes = matches!(self.model.family(), Family::Softmax | Family::Sigmoid);
+        match has_classes && label >= k {
+            false => Ok(()),
+            true => Err(Error::new(
+                ErrorKind::Data,
+                format!("label {label} for a network of {k} classes (numbered from 0)"),
+            )),
+        }
+    }
+}
+
+impl Source for Network<'_> {
+    fn description(&self) -> &Description {
+        &self.description
+    }
+
+    fn reader(&self) -> Reader<'_> {
+        match &self.compiled {
+            Compiled::Single(sensitivity) => self.reader_in(sensitivity),
+            Compiled::Double(sensitivity) => self.reader_in(sensitivity),
+        }
+    }
+}

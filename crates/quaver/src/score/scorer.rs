@@ -1,0 +1,160 @@
+//! From an evaluation to its scores.
+
+use std::sync::Arc;
+
+use quaver_geometry::{Analysis, Family, Output, Settings, Softmax, Truth};
+
+use super::{LabelChoice, Relative, Score, ScoreOptions};
+use crate::{Block, Description, Error, ErrorKind, Evaluation};
+
+/// What all samples of a run have in common.
+pub(super) struct Scorer<'a> {
+    description: &'a Description,
+    options: &'a ScoreOptions,
+    settings: Settings,
+}
+
+impl<'a> Scorer<'a> {
+    pub(super) fn new(
+        description: &'a Description,
+        options: &'a ScoreOptions,
+    ) -> Result<Self, Error> {
+        let rtol = options.rtol.unwrap_or(description.precision.default_rtol());
+        if let (Family::Gaussian { .. }, LabelChoice::Predicted) =
+            (description.family, options.label)
+        {
+            return Err(Error::new(
+                ErrorKind::Option,
+                "--label predicted: a regression agrees with its own prediction, so that nothing moves; give the values (--targets)",
+            ));
+        }
+        Ok(Self {
+            description,
+            options,
+            settings: Settings::new(rtol, options.lambda, options.compat)?,
+        })
+    }
+
+    /// A score per block.
+    pub(super) fn scores(&self, evaluation: &Evaluation) -> Result<Vec<Score>, Error> {
+        let outputs = &evaluation.outputs;
+        let truth = self.truth(evaluation)?;
+        // A sigmoid's outputs are the two logits already.
+        let output = match self.description.family {
+            Family::Sigmoid => Output::from(Softmax::new(outputs)?),
+            family => family.at(outputs)?,
+        };
+        let objective = self.options.objective.at(&output, truth.as_geometry())?;
+        let lumped = match &evaluation.lumping {
+            None => None,
+            Some(lumping) => Some((
+                Output::from(Softmax::new(lumping.logits())?),
+                lumping.objective(objective)?,
+            )),
+        };
+        let (at, objective) = match &lumped {
+            None => (&output, objective),
+            Some((output, objective)) => (output, *objective),
+        };
+        let class = |y: usize| match &output {
+            Output::Softmax(softmax) => (Some(y), Some(softmax.p()[y])),
+            _ => (None, None),
+        };
+        let (label, p_label) = truth.class().map_or((None, None), class);
+        let (predicted, p_predicted) = match &output {
+            Output::Softmax(softmax) => class(softmax.argmax()),
+            _ => (None, None),
+        };
+        let score = |(place, block): (usize, &Block)| -> Result<Score, Error> {
+            let gram = &evaluation.grams[place];
+            let measures = Analysis::new(at, gram, objective, &self.settings)?.measures()?;
+            let relative = match block.norm {
+                None => None,
+                Some(norm) => {
+                    let scaled = gram.clone().relative(norm);
+                    let measures =
+                        Analysis::new(at, &scaled, objective, &self.settings)?.measures()?;
+                    Some(Relative {
+                        norm,
+                        fi_lambda: measures.fi_lambda,
+                        fisher_trace: measures.fisher_trace,
+                        fisher_lambda_max: measures.fisher_lambda_max,
+                    })
+                }
+            };
+            Ok(Score {
+                index: evaluation.index,
+                key: evaluation.key.clone(),
+                label,
+                true_label: evaluation.true_label,
+                predicted,
+                p_label,
+                p_predicted,
+                block: Arc::clone(&block.name),
+                measures,
+                relative,
+                n_classes_kept: at.n_outputs(),
+                lost_trace: evaluation.lost_traces.get(place).copied().unwrap_or(0.0),
+            })
+        };
+        self.description
+            .blocks
+            .iter()
+            .enumerate()
+            .map(score)
+            .collect()
+    }
+
+    /// What the objective takes for true of a sample.
+    fn truth(&self, evaluation: &Evaluation) -> Result<OwnedTruth, Error> {
+        let target = || {
+            evaluation.target.clone().ok_or_else(|| {
+                Error::new(
+                    ErrorKind::Data,
+                    "the data say nothing about each output; give it (--targets FILE)",
+                )
+            })
+        };
+        let asks_for_target =
+            self.options.objective == quaver_geometry::ObjectiveChoice::SoftCrossEntropy;
+        let label = self.options.label;
+        Ok(match self.description.family {
+            Family::Softmax | Family::Sigmoid if asks_for_target => OwnedTruth::Values(target()?),
+            Family::Softmax | Family::Sigmoid => {
+                let softmax = Softmax::new(&evaluation.outputs)?;
+                OwnedTruth::Class(label.of(evaluation.true_label, &softmax)?)
+            }
+            Family::MultiLabel if label == LabelChoice::Predicted => {
+                OwnedTruth::Labels(evaluation.outputs.iter().map(|&z| z > 0.0).collect())
+            }
+            Family::MultiLabel => {
+                OwnedTruth::Labels(target()?.into_iter().map(|t| t > 0.5).collect())
+            }
+            _ => OwnedTruth::Values(target()?),
+        })
+    }
+}
+
+/// A [`Truth`] that owns what it says.
+enum OwnedTruth {
+    Class(usize),
+    Labels(Vec<bool>),
+    Values(Vec<f64>),
+}
+
+impl OwnedTruth {
+    fn as_geometry(&self) -> Truth<'_> {
+        match self {
+            Self::Class(class) => Truth::Class(*class),
+            Self::Labels(labels) => Truth::Labels(labels),
+            Self::Values(values) => Truth::Values(values),
+        }
+    }
+
+    fn class(&self) -> Option<usize> {
+        match self {
+            Self::Class(class) => Some(*class),
+            _ => None,
+        }
+    }
+}
