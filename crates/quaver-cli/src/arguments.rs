@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 use quaver::{Dataset, HeadChoice, LabelChoice, Layout, LoadOptions, OpenOptions, Subset};
+use quaver_report::RunRecord;
 
 use crate::failure::Failure;
 
@@ -28,6 +29,21 @@ pub struct ModelArgs {
 }
 
 impl ModelArgs {
+    /// What was asked for, for the record of a run.
+    pub fn record(&self, record: RunRecord) -> RunRecord {
+        let (head, noise) = self.head;
+        let head = match head {
+            HeadChoice::Detect => "detect".to_owned(),
+            HeadChoice::Logits => "logits".to_owned(),
+            HeadChoice::MultiLabel => "multi-label".to_owned(),
+            HeadChoice::Regression => format!("gaussian:{noise}"),
+        };
+        record
+            .with("output", self.output.clone())
+            .with("input_shape", self.input_shape.clone())
+            .with("head", head)
+    }
+
     pub fn options(&self) -> LoadOptions {
         LoadOptions {
             output: self.output.clone(),
@@ -88,6 +104,21 @@ pub struct DataArgs {
 }
 
 impl DataArgs {
+    /// What was asked for, for the record of a run.
+    pub fn record(&self, record: RunRecord) -> RunRecord {
+        record
+            .with("format", self.format.clone())
+            .with("x_key", self.x_key.clone())
+            .with("y_key", self.y_key.clone())
+            .with("layout", self.layout.clone())
+            .with("scale", self.scale)
+            .with("mean", self.mean.clone())
+            .with("std", self.std.clone())
+            .with("resize", self.resize.map(|(h, w)| vec![h, w]))
+            .with("indices", self.indices.clone())
+            .with("limit", self.limit.map(|limit| limit.get()))
+    }
+
     fn options(&self) -> OpenOptions {
         OpenOptions {
             format: self.format.clone(),

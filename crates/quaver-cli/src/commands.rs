@@ -1,7 +1,9 @@
 //! The commands: one file each, one line each here.
 
+mod analyze;
 mod demo;
 mod inspect;
+mod merge;
 mod score;
 
 use clap::Subcommand;
@@ -14,6 +16,8 @@ use crate::failure::Failure;
 pub enum Command {
     Inspect(inspect::Inspect),
     Score(Box<score::Score>),
+    Analyze(Box<analyze::Analyze>),
+    Merge(merge::Merge),
     Demo(demo::Demo),
 }
 
@@ -23,6 +27,8 @@ impl Command {
         match self {
             Command::Inspect(command) => command.run(console),
             Command::Score(command) => command.run(console),
+            Command::Analyze(command) => command.run(console),
+            Command::Merge(command) => command.run(console),
             Command::Demo(command) => command.run(console),
         }
     }

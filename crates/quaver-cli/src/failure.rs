@@ -16,8 +16,10 @@ pub enum Failure {
     Output(String),
     /// Some samples have no scores; all others do, and outputs are written.
     Samples(String),
-    /// Ctrl-C or a request to terminate.
-    Interrupted,
+    /// Ctrl-C or a request to terminate; what is said of it.
+    Interrupted(String),
+    /// There is nothing left to do, and all is well.
+    Done,
     /// Whoever read the output has seen enough.
     ClosedPipe,
 }
@@ -29,19 +31,19 @@ impl Failure {
             Failure::Input(message) | Failure::Output(message) | Failure::Samples(message) => {
                 Some(message)
             }
-            Failure::Interrupted => Some("interrupted; no output was left behind"),
-            Failure::ClosedPipe => None,
+            Failure::Interrupted(message) => Some(message),
+            Failure::ClosedPipe | Failure::Done => None,
         }
     }
 
     /// The exit status, as `quaver --help` documents it.
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
-            Failure::ClosedPipe => 0,
+            Failure::ClosedPipe | Failure::Done => 0,
             Failure::Output(_) => 1,
             Failure::Input(_) => 2,
             Failure::Samples(_) => 3,
-            Failure::Interrupted => 130,
+            Failure::Interrupted(_) => 130,
         })
     }
 
@@ -56,7 +58,7 @@ impl Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.message().unwrap_or("nobody reads the output"))
+        f.write_str(self.message().unwrap_or("nothing left to do"))
     }
 }
 
@@ -65,9 +67,11 @@ impl std::error::Error for Failure {}
 impl From<quaver::Error> for Failure {
     fn from(error: quaver::Error) -> Self {
         match error.kind() {
-            ErrorKind::Interrupted => Failure::Interrupted,
+            ErrorKind::Interrupted => {
+                Failure::Interrupted("interrupted; no output was left behind".to_owned())
+            }
             // What a command's own function reports is a failure to write.
-            ErrorKind::Caller => Failure::Output(error.to_string()),
+            ErrorKind::Caller | ErrorKind::Output => Failure::Output(error.to_string()),
             _ => Failure::Input(error.to_string()),
         }
     }

@@ -45,6 +45,8 @@ Examples:
   quaver inspect model.onnx                        what the model is, and whether it can be differentiated
   quaver score model.onnx data.npz                 the most influential samples, and a summary
   quaver score model.onnx data.npz -o scores.csv   one row per sample
+  quaver score model.onnx data.npz --store grams   keep the class Grams; an interrupted run goes on
+  quaver analyze grams --objective margin          other measures from them, without the network
 
 Exit status:
   0 done   1 an output could not be written   2 bad input: an option, a model, data

@@ -1,38 +1,18 @@
 //! What a result was made from.
 
-use std::fs::File;
-use std::io::{self, BufReader};
 use std::path::Path;
 
+use quaver_store::fingerprint;
 use serde_json::{Value as Json, json};
-use sha2::{Digest, Sha256};
 
 use crate::failure::Failure;
 
-/// The model file's name and SHA-256, by which a result can be traced to it.
-pub fn model(path: &Path) -> Result<Json, Failure> {
-    let of_file = |error: io::Error| Failure::Input(format!("{}: {error}", path.display()));
-    let mut file = BufReader::new(File::open(path).map_err(of_file)?);
-    let mut hasher = Sha256::new();
-    io::copy(&mut file, &mut HashWriter(&mut hasher)).map_err(of_file)?;
-    let hash: String = hasher
-        .finalize()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    Ok(json!({"path": path.display().to_string(), "sha256": hash}))
-}
-
-/// A hasher that can be written to.
-struct HashWriter<'a>(&'a mut Sha256);
-
-impl io::Write for HashWriter<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.update(bytes);
-        Ok(bytes.len())
+/// A file or folder: its path as given, and what is in it, by which a result can be traced to it.
+pub fn traced(path: &Path) -> Result<Json, Failure> {
+    let mut about = fingerprint(path)?;
+    if let Json::Object(fields) = &mut about {
+        fields.remove("name");
+        fields.insert("path".to_owned(), json!(path.display().to_string()));
     }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
+    Ok(about)
 }

@@ -2,45 +2,50 @@
 
 mod job;
 mod measures;
+mod plan;
 
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use quaver::{Family, LabelChoice, Model};
+use quaver::{Family, LabelChoice, Model, ScoreOptions};
+use quaver_store::{Shard, Store};
 
 use crate::arguments::{DataArgs, ModelArgs};
 use crate::console::Console;
 use crate::failure::Failure;
 
-pub use job::Job;
+pub use job::{Input, Job, NetworkInput};
 pub use measures::MeasureArgs;
 
 /// What is scored.
 #[derive(Debug, Args)]
 pub struct SubjectArgs {
-    /// ONNX file.
-    #[arg(value_name = "MODEL")]
-    model: PathBuf,
-
-    /// Data file or folder.
-    #[arg(value_name = "DATA")]
-    data: PathBuf,
+    /// ONNX file, and data file or folder; or a store of Grams (--store) alone.
+    #[arg(value_names = ["MODEL", "DATA"], num_args = 1..=2, required = true)]
+    subject: Vec<PathBuf>,
 }
 
 impl SubjectArgs {
-    pub fn subject(&self) -> Subject<'_> {
-        Subject {
-            model: &self.model,
-            data: &self.data,
+    pub fn subject(&self) -> Result<Subject<'_>, Failure> {
+        match self.subject.as_slice() {
+            [model, data] => Ok(Subject::Network { model, data }),
+            [store] if quaver_store::is_store(store) => Ok(Subject::Store(store)),
+            [model, ..] => Err(Failure::Input(format!(
+                "{}: give data after the model; or the folder of a store (--store), which this is not",
+                model.display()
+            ))),
+            [] => Err(Failure::Input("give a model and data".to_owned())),
         }
     }
 }
 
 /// The same for commands that have it from options of their own.
 #[derive(Debug, Clone, Copy)]
-pub struct Subject<'a> {
-    pub model: &'a Path,
-    pub data: &'a Path,
+pub enum Subject<'a> {
+    /// A network, and data for it.
+    Network { model: &'a Path, data: &'a Path },
+    /// What somebody kept of a network and data.
+    Store(&'a Path),
 }
 
 /// How it is scored.
@@ -50,21 +55,88 @@ pub struct ScoringArgs {
     pub measures: MeasureArgs,
 
     #[command(flatten)]
+    pub run: RunArgs,
+
+    #[command(flatten)]
     pub data: DataArgs,
 
     #[command(flatten)]
     pub model: ModelArgs,
+}
+
+/// How the work is done, and what is kept of it.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Run")]
+pub struct RunArgs {
+    /// Keep outputs and class Grams of every sample in this folder: the same command goes on where it stopped, and
+    /// every command takes the folder in place of MODEL DATA.
+    #[arg(long, value_name = "DIR")]
+    pub store: Option<PathBuf>,
+
+    /// Number type of the Grams in the store.
+    #[arg(long, value_parser = ["f32", "f64"], default_value = "f64", requires = "store")]
+    pub store_as: String,
+
+    /// Compute the i-th of n parts into the store and nothing else, i from 1; `quaver merge` joins the parts.
+    #[arg(long, value_name = "i/n", requires = "store")]
+    pub shard: Option<Shard>,
+
+    /// Say what the run would take (time, memory, space), from a short calibration, and do nothing.
+    #[arg(long)]
+    pub plan: bool,
+
+    /// Use no more memory than this: 500M, 4G. Takes fewer threads if it must.
+    #[arg(long, value_name = "SIZE", value_parser = bytes)]
+    pub memory: Option<usize>,
 
     /// End at the first sample that cannot be read or scored [default: it is a row with an error].
-    #[arg(long, help_heading = "Data")]
+    #[arg(long)]
     pub strict: bool,
 }
 
 impl ScoringArgs {
-    /// Reads the model and opens the data.
+    /// Reads the model and opens the data, or the store.
     pub fn open(&self, console: &Console, subject: &Subject<'_>) -> Result<Job<'_>, Failure> {
         let options = self.measures.options();
-        let Subject { model: file, data } = *subject;
+        match *subject {
+            Subject::Store(folder) => self.open_store(console, folder, options),
+            Subject::Network { model, data } => self.open_network(console, model, data, options),
+        }
+    }
+
+    fn open_store(
+        &self,
+        console: &Console,
+        folder: &Path,
+        options: ScoreOptions,
+    ) -> Result<Job<'_>, Failure> {
+        if self.run.store.is_some() || self.run.plan {
+            return Err(Failure::Input(format!(
+                "{}: --store and --plan are for runs of a network; this is a store already",
+                folder.display()
+            )));
+        }
+        let store = Store::open(folder)?;
+        let (samples, n) = (store.samples(), store.identity().n_samples);
+        if samples.len() < n {
+            console.note(format_args!(
+                "{}: a shard with {} of {n} samples ({} to {})",
+                folder.display(),
+                samples.len(),
+                samples.start,
+                samples.end - 1
+            ));
+        }
+        Ok(Job::new(self, options, Input::Store(store)))
+    }
+
+    fn open_network(
+        &self,
+        console: &Console,
+        file: &Path,
+        data: &Path,
+        mut options: ScoreOptions,
+    ) -> Result<Job<'_>, Failure> {
         let model = Model::load(file, &self.model.options())?;
         let dataset = self.data.open(data, model.input_shape())?;
         let of_data =
@@ -82,6 +154,9 @@ impl ScoringArgs {
             Some(path) => Some(quaver::open(path, &quaver::OpenOptions::default(), None)?),
             None => None,
         };
+        if options.wrt.is_empty() {
+            options.wrt = ScoreOptions::default().wrt;
+        }
         console.detail(format_args!(
             "{}: {} classes, input {:?}, head {}",
             file.display(),
@@ -95,14 +170,54 @@ impl ScoringArgs {
             dataset.len(),
             dataset.shape()
         ));
-        Ok(Job {
-            args: self,
-            options,
+        let network = NetworkInput {
             file: file.to_owned(),
             data: data.to_owned(),
             model,
             dataset,
             targets,
-        })
+        };
+        if let Some(limit) = self.run.memory {
+            options.threads = Some(plan::threads_within(&network, &options, limit)?);
+        }
+        if self.run.plan {
+            console.result(&plan::text(&network, &options)?)?;
+            return Err(Failure::Done);
+        }
+        Ok(Job::new(self, options, Input::Network(network)))
+    }
+}
+
+/// Reads a number of bytes: 500M, 4G, 1.5GiB.
+fn bytes(text: &str) -> Result<usize, String> {
+    let refuse = || "give a size such as 500M or 4G".to_owned();
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let number: f64 = digits.trim().parse().map_err(|_| refuse())?;
+    let unit = match text[digits.len()..].to_ascii_lowercase().as_str() {
+        "" | "b" => 1.0,
+        "k" | "kb" | "kib" => 1024.0,
+        "m" | "mb" | "mib" => 1024f64.powi(2),
+        "g" | "gb" | "gib" => 1024f64.powi(3),
+        "t" | "tb" | "tib" => 1024f64.powi(4),
+        _ => return Err(refuse()),
+    };
+    match number.is_finite() && number > 0.0 {
+        true => Ok((number * unit) as usize),
+        false => Err(refuse()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes() {
+        assert_eq!(bytes("4G"), Ok(4 << 30));
+        assert_eq!(bytes("1.5MiB"), Ok(3 << 19));
+        assert_eq!(bytes("100"), Ok(100));
+        for bad in ["", "G", "-1G", "4X", "nanG", "0"] {
+            assert!(bytes(bad).is_err(), "{bad}");
+        }
     }
 }

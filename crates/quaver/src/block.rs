@@ -111,7 +111,7 @@ impl Model {
                 return match term {
                     "input" => Ok(vec![(term.to_owned(), self.perturbable_input()?)]),
                     "params" => Ok(vec![(term.to_owned(), parameters())]),
-                    "layers" => Ok(self.layers()),
+                    "layers" => Ok(named_as("layer", self.layers())),
                     _ => Err(refuse(format!("'{term}': give {TERMS}"))),
                 };
             }
@@ -153,8 +153,8 @@ impl Model {
         let found: Vec<(String, Vec<ValueId>)> = candidates
             .into_iter()
             .filter(|(name, _)| matches(name))
-            .map(|(name, values)| (format!("{kind}:{name}"), values))
             .collect();
+        let found = named_as(kind, found);
         if found.is_empty() {
             return Err(refuse(format!(
                 "'{term}' matches none of: {}",
@@ -194,6 +194,12 @@ impl Model {
         }
         layers
     }
+}
+
+/// The names by which a term finds each of these again.
+fn named_as(kind: &str, found: Vec<(String, Vec<ValueId>)>) -> Vec<(String, Vec<ValueId>)> {
+    let named = |(name, values)| (format!("{kind}:{name}"), values);
+    found.into_iter().map(named).collect()
 }
 
 /// A list of names that fits an error message.

@@ -16,6 +16,10 @@ pub enum ErrorKind {
     Data,
     /// An option that does not fit the model or the data.
     Option,
+    /// A store of evaluations: incomplete, damaged, or of something else.
+    Store,
+    /// A file that cannot be written.
+    Output,
     /// The caller asked to stop.
     Interrupted,
     /// The caller's own function failed.

@@ -65,4 +65,6 @@ pub use quaver_data::{
     open, parse_indices,
 };
 pub use quaver_engine::{Graph, Head, HeadChoice, HeadKind, Layer, OperatorInfo, operators};
-pub use quaver_geometry::{ClassGram, Classes, Compat, Family, Lumping, Measures, ObjectiveChoice};
+pub use quaver_geometry::{
+    ClassGram, Classes, Compat, Family, Lumping, Measures, ObjectiveChoice, Softmax,
+};

@@ -119,6 +119,30 @@ impl<'a> Network<'a> {
         Ok(self)
     }
 
+    /// The memory that one thread needs beside what all share, in bytes, found by running the first sample.
+    ///
+    /// # Errors
+    /// If that sample cannot be evaluated.
+    pub fn bytes_per_thread(&self) -> Result<usize, Error> {
+        match &self.compiled {
+            Compiled::Single(sensitivity) => self.bytes_in(sensitivity),
+            Compiled::Double(sensitivity) => self.bytes_in(sensitivity),
+        }
+    }
+
+    fn bytes_in<T: Real>(&self, sensitivity: &Sensitivity<T>) -> Result<usize, Error> {
+        // Results wait in a window until those before them are done.
+        const WAITING: usize = crate::parallel::WINDOW_PER_THREAD;
+        let mut state = sensitivity.state();
+        let evaluation = self.evaluate(sensitivity, &mut state, 0, &mut None)?;
+        let grams: usize = evaluation
+            .grams
+            .iter()
+            .map(|gram| 8 * gram.values().len())
+            .sum();
+        Ok(state.n_bytes() + WAITING * grams)
+    }
+
     fn reader_in<'r, T: Real>(&'r self, sensitivity: &'r Sensitivity<T>) -> Reader<'r> {
         let mut state = sensitivity.state();
         Box::new(move |position| {

@@ -8,7 +8,7 @@ use std::sync::{Condvar, Mutex, PoisonError, mpsc};
 use crate::{Error, ErrorKind};
 
 /// How far ahead of the first unfinished item the threads may work: what bounds memory when one item is slow.
-const WINDOW_PER_THREAD: usize = 16;
+pub(crate) const WINDOW_PER_THREAD: usize = 16;
 
 /// Calls `work` for items 0..n on `threads` threads, each with a state of its own from `state`, and `emit` on
 /// this thread with every result in the order of the items.

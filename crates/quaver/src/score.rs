@@ -13,7 +13,7 @@ use quaver_data::Dataset;
 use quaver_geometry::{Classes, Measures, ObjectiveChoice, Softmax};
 
 use crate::evaluation::each;
-use crate::{Error, ErrorKind, Evaluated, Model, Network, SampleFailure, Source};
+use crate::{Description, Error, ErrorKind, Evaluated, Model, Network, SampleFailure, Source};
 
 use scorer::Scorer;
 
@@ -104,6 +104,14 @@ impl ScoreOptions {
         self.rtol.unwrap_or(self.precision.default_rtol())
     }
 
+    /// Whether scores of what `source` describes can be computed under these options, before anything is.
+    ///
+    /// # Errors
+    /// Names the option that does not fit.
+    pub fn check(&self, source: &Description) -> Result<(), Error> {
+        Scorer::new(source, self).map(|_| ())
+    }
+
     /// Which classes are kept apart, for a network of `n_classes`.
     pub fn classes(&self, n_classes: usize) -> Classes {
         const MANY: usize = 64;
@@ -158,7 +166,10 @@ pub struct Relative {
 
 impl LabelChoice {
     /// The class y for a sample of which the data say `true_label`, and the network `softmax`.
-    pub(crate) fn of(self, true_label: Option<usize>, softmax: &Softmax) -> Result<usize, Error> {
+    ///
+    /// # Errors
+    /// If it is the label in the data, and there is none.
+    pub fn of(self, true_label: Option<usize>, softmax: &Softmax) -> Result<usize, Error> {
         match self {
             LabelChoice::Predicted => Ok(softmax.argmax()),
             LabelChoice::Class(class) => Ok(class),

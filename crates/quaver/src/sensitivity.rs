@@ -34,6 +34,14 @@ pub(crate) struct State<T> {
     cotangents: Vec<T>,
 }
 
+impl<T: Real> State<T> {
+    /// The memory it holds, in bytes.
+    pub(crate) fn n_bytes(&self) -> usize {
+        let numbers = self.input.capacity() + self.cotangents.capacity();
+        self.workspace.n_bytes() + numbers * size_of::<T>()
+    }
+}
+
 /// What a sample and its blocks come to.
 pub(crate) struct Response {
     /// K logits.

@@ -31,7 +31,9 @@ Examples:
   quaver score net.onnx photos/ --resize 224x224 --label predicted --limit 100
   quaver score model.onnx data.npz --wrt layers -o layers.parquet
   quaver score model.onnx data.npz --wrt input --wrt params --wrt input+params --objective margin
-  quaver score model.onnx data.npz -o - | jq .fi")]
+  quaver score model.onnx data.npz -o - | jq .fi
+  quaver score model.onnx data.npz --plan
+  quaver score model.onnx data.npz --store grams        # then: quaver analyze grams")]
 pub struct Score {
     #[command(flatten)]
     subject: SubjectArgs,
@@ -71,21 +73,30 @@ const RANK_BY: [&str; 9] = [
 
 impl Score {
     pub fn run(&self, console: &Console) -> Result<(), Failure> {
+        self.run_as("score", console)
+    }
+
+    /// The same under another name.
+    pub fn run_as(&self, command: &str, console: &Console) -> Result<(), Failure> {
         if let Some(path) = &self.out
             && path.as_os_str() != "-"
         {
             quaver_report::check_table_path(path)?;
         }
-        let job = self.scoring.open(console, &self.subject.subject())?;
-        let source = job.source()?;
+        let mut job = self.scoring.open(console, &self.subject.subject()?)?;
+        if let Some(path) = self.out.as_deref().filter(|path| path.as_os_str() != "-") {
+            job.keep_beside(path);
+        }
+        let source = job.source(console)?;
         let described = source.description();
         let table = ScoreTable::new(described, &job.options);
         let columns = table.columns();
         let run = Run {
             command: self,
             options: &job.options,
+            one_block: described.blocks.len() == 1,
         };
-        let record = job.record("score", described)?;
+        let record = job.record(command, described)?;
         let rank_by = columns
             .iter()
             .position(|column| column.name == self.rank_by);
@@ -102,6 +113,7 @@ impl Score {
             Err(failure) => rows.write(&table.failed_row(failure)),
         })?;
         rows.finish()?;
+        job.finish()?;
         run.report(console, &columns, &summaries, ranking.into_rows(), record)?;
         tally.verdict()
     }

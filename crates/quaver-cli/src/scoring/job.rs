@@ -1,5 +1,6 @@
-//! A run over all samples: progress, failures, and what the outputs say about where they come from.
+//! A run over all samples: progress, what is kept, failures, and what the outputs say about where they come from.
 
+use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 
 use quaver::{
@@ -7,7 +8,8 @@ use quaver::{
     Source, score_each,
 };
 use quaver_report::RunRecord;
-use serde_json::json;
+use quaver_store::{Identity, Shard, Store, StoredAs, fingerprint};
+use serde_json::{Map, Value as Json, json};
 
 use super::ScoringArgs;
 use crate::console::Console;
@@ -18,16 +20,44 @@ use crate::record;
 /// How many failed samples are told of one by one.
 const TOLD: usize = 5;
 
+/// Bytes of Grams per sample up to which a run without --store keeps them while it lasts, so as to be resumed.
+const KEPT_UNASKED: usize = 1 << 17;
+
+/// What is scored, opened.
+pub enum Input {
+    Network(NetworkInput),
+    Store(Store),
+}
+
 /// A model and data, opened.
-pub struct Job<'a> {
-    pub(super) args: &'a ScoringArgs,
-    pub options: ScoreOptions,
-    pub(super) file: PathBuf,
-    pub(super) data: PathBuf,
-    pub(super) model: Model,
-    /// The samples themselves, for pictures of them.
+pub struct NetworkInput {
+    pub file: PathBuf,
+    pub data: PathBuf,
+    pub model: Model,
     pub dataset: Box<dyn Dataset>,
-    pub(super) targets: Option<Box<dyn Dataset>>,
+    pub targets: Option<Box<dyn Dataset>>,
+}
+
+impl NetworkInput {
+    /// Whoever computes the evaluations.
+    pub fn network(&self, options: &ScoreOptions) -> Result<Network<'_>, Failure> {
+        let network = Network::new(&self.model, &*self.dataset, options)?;
+        Ok(match &self.targets {
+            Some(targets) => network.with_targets(&**targets)?,
+            None => network,
+        })
+    }
+}
+
+/// A run: what, how, and what is kept of it.
+pub struct Job<'a> {
+    args: &'a ScoringArgs,
+    pub options: ScoreOptions,
+    /// What is scored; for pictures of the samples too, which a store does not have.
+    pub input: Input,
+    /// Where evaluations are kept while the run lasts, if the user named no store.
+    temporary: Option<PathBuf>,
+    kept: OnceCell<Store>,
 }
 
 /// How many samples were scored, and how many could not be.
@@ -50,14 +80,118 @@ impl Tally {
     }
 }
 
-impl Job<'_> {
-    /// Whoever has the evaluations.
-    pub fn source(&self) -> Result<Box<dyn Source + '_>, Failure> {
-        let network = Network::new(&self.model, &*self.dataset, &self.options)?;
-        Ok(Box::new(match &self.targets {
-            Some(targets) => network.with_targets(&**targets)?,
-            None => network,
-        }))
+impl<'a> Job<'a> {
+    pub(super) fn new(args: &'a ScoringArgs, options: ScoreOptions, input: Input) -> Self {
+        Self {
+            args,
+            options,
+            input,
+            temporary: None,
+            kept: OnceCell::new(),
+        }
+    }
+
+    /// Lets a run whose result goes to `out` be resumed: what is computed is kept beside it until [`Job::finish`].
+    pub fn keep_beside(&mut self, out: &Path) {
+        if self.args.run.store.is_none() && matches!(self.input, Input::Network(_)) {
+            let mut name = out.as_os_str().to_owned();
+            name.push(".partial");
+            self.temporary = Some(name.into());
+        }
+    }
+
+    /// Clears away what was kept for a run that is now over.
+    pub fn finish(&self) -> Result<(), Failure> {
+        match (&self.temporary, self.kept.get()) {
+            (Some(_), Some(store)) => Ok(store.remove()?),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whoever has the evaluations. Where they are kept they are computed first, with progress.
+    pub fn source(&self, console: &Console) -> Result<Box<dyn Source + '_>, Failure> {
+        let network = match &self.input {
+            Input::Store(store) => return Ok(Box::new(store.select(&self.options.wrt)?)),
+            Input::Network(network) => network,
+        };
+        let source = network.network(&self.options)?;
+        self.options.check(source.description())?;
+        let Some(folder) = self.folder(source.description()) else {
+            return Ok(Box::new(source));
+        };
+        let stored_as = match self.args.run.store_as.as_str() {
+            "f32" => StoredAs::F32,
+            _ => StoredAs::F64,
+        };
+        let made_from = self.made_from(network)?;
+        let identity = Identity::new(source.description(), &self.options, made_from, stored_as);
+        let shard = self.args.run.shard;
+        let store = Store::create(folder, identity, shard.unwrap_or(Shard::WHOLE))?;
+        self.fill(console, &store, &source)?;
+        if shard.is_some() {
+            let samples = store.samples();
+            console.note(format_args!(
+                "samples {} to {} are in {}; `quaver merge` joins the parts",
+                samples.start,
+                samples.end - 1,
+                folder.display()
+            ));
+            return Err(Failure::Done);
+        }
+        let store = self.kept.get_or_init(|| store);
+        Ok(Box::new(store.select(&[])?))
+    }
+
+    /// Where evaluations are kept.
+    fn folder(&self, source: &Description) -> Option<&Path> {
+        if let Some(folder) = &self.args.run.store {
+            return Some(folder);
+        }
+        let k = match source.merges_classes {
+            // A guess: how many are merged depends on the sample.
+            true => source.n_outputs.min(64),
+            false => source.n_outputs,
+        };
+        let n_bytes = source.blocks.len() * 4 * k * (k + 1);
+        self.temporary
+            .as_deref()
+            .filter(|_| n_bytes <= KEPT_UNASKED)
+    }
+
+    fn fill(&self, console: &Console, store: &Store, source: &dyn Source) -> Result<(), Failure> {
+        let stop = stop_flag()?;
+        let progress = console.progress(store.samples().len());
+        let mut there = 0;
+        let filled = store.fill(source, self.options.threads, stop, |evaluated| {
+            progress.step();
+            match evaluated {
+                None => there += 1,
+                Some(Err(failed)) if self.args.run.strict => {
+                    return Err(Error::new(failed.error.kind(), failed.to_string()));
+                }
+                Some(_) => {}
+            }
+            Ok(())
+        });
+        let elapsed = progress.elapsed().as_secs_f64();
+        drop(progress);
+        if there > 0 {
+            console.note(format_args!(
+                "{there} samples were there already, in {}",
+                store.folder().display()
+            ));
+        }
+        console.detail(format_args!(
+            "{} samples evaluated in {elapsed:.2} s",
+            store.samples().len() - there
+        ));
+        filled.map_err(|error| match error.kind() {
+            ErrorKind::Interrupted => Failure::Interrupted(format!(
+                "interrupted; what is done is kept in {}, and the same command goes on from there",
+                store.folder().display()
+            )),
+            _ => self.of_data(error),
+        })
     }
 
     /// Scores all samples of `source`, in order, with progress. A sample that fails is told of and counted.
@@ -72,7 +206,7 @@ impl Job<'_> {
         let mut failure = None;
         let mut tally = Tally::default();
         let mut first = None;
-        let strict = self.args.strict;
+        let strict = self.args.run.strict;
         let scored = score_each(source, &self.options, stop, |scored| {
             progress.step();
             match &scored {
@@ -117,7 +251,10 @@ impl Job<'_> {
 
     /// An error of the data, with the data's name before it.
     fn of_data(&self, error: Error) -> Failure {
-        let data = self.data.display().to_string();
+        let Input::Network(NetworkInput { data, .. }) = &self.input else {
+            return error.into();
+        };
+        let data = data.display().to_string();
         let is_named = error.kind() != ErrorKind::Data || error.to_string().contains(&data);
         match Failure::from(error) {
             Failure::Input(message) if !is_named => Failure::Input(format!("{data}: {message}")),
@@ -125,39 +262,70 @@ impl Job<'_> {
         }
     }
 
+    /// What the evaluations depend on beside the options that the store knows itself.
+    fn made_from(&self, network: &NetworkInput) -> Result<Map<String, Json>, Failure> {
+        let measures = &self.args.measures;
+        let optional = |path: Option<&PathBuf>| path.map(|path| fingerprint(path)).transpose();
+        let record = RunRecord::new()
+            .with("model", fingerprint(&network.file)?)
+            .with("data", fingerprint(&network.data)?)
+            .with("labels", optional(self.args.data.labels.as_ref())?)
+            .with("targets", optional(measures.targets.as_ref())?);
+        let record = self.args.data.record(self.args.model.record(record));
+        let entries = record.entries();
+        Ok(entries
+            .map(|(key, value)| (key.to_owned(), value.clone()))
+            .collect())
+    }
+
     /// What was run. No time of day, no number of threads: the same run writes the same bytes.
     pub fn record(&self, command: &str, source: &Description) -> Result<RunRecord, Failure> {
-        let args = &self.args.data;
-        let name = |path: &Path| path.display().to_string();
         let label = match self.options.label {
             LabelChoice::True => json!("true"),
             LabelChoice::Predicted => json!("predicted"),
             LabelChoice::Class(class) => json!(class),
         };
-        Ok(RunRecord::new()
+        let record = RunRecord::new()
             .with("quaver", env!("CARGO_PKG_VERSION"))
-            .with("command", command)
-            .with("model", record::model(&self.file)?)
-            .with("data", name(&self.data))
-            .with("format", args.format.clone())
-            .with("labels", args.labels.as_deref().map(name))
-            .with("layout", args.layout.clone())
-            .with("scale", args.scale)
-            .with("mean", args.mean.clone())
-            .with("std", args.std.clone())
-            .with("resize", args.resize.map(|(h, w)| vec![h, w]))
-            .with("indices", args.indices.clone())
-            .with("limit", args.limit.map(|limit| limit.get()))
+            .with("command", command);
+        let record = match &self.input {
+            Input::Store(store) => record
+                .with("store", store.folder().display().to_string())
+                .with(
+                    "made_from",
+                    Json::Object(store.identity().made_from.clone()),
+                ),
+            Input::Network(network) => {
+                let optional = |path: Option<&PathBuf>| path.map(|path| record::traced(path));
+                let record = record
+                    .with("model", record::traced(&network.file)?)
+                    .with("data", record::traced(&network.data)?)
+                    .with(
+                        "labels",
+                        optional(self.args.data.labels.as_ref()).transpose()?,
+                    )
+                    .with(
+                        "targets",
+                        optional(self.args.measures.targets.as_ref()).transpose()?,
+                    );
+                self.args.data.record(self.args.model.record(record))
+            }
+        };
+        let blocks: Vec<&str> = source.blocks.iter().map(|block| &*block.name).collect();
+        Ok(record
             .with("label", label)
-            .with("targets", self.args.measures.targets.as_deref().map(name))
             .with("wrt", self.options.wrt.clone())
+            .with("blocks", blocks)
             .with("objective", self.options.objective.to_string())
             .with(
                 "classes",
                 self.options.classes.map(|classes| classes.to_string()),
             )
             .with("winograd", self.options.winograd)
-            .with("rtol", self.options.rtol())
+            .with(
+                "rtol",
+                self.options.rtol.unwrap_or(source.precision.default_rtol()),
+            )
             .with("lambda", self.options.lambda)
             .with("compat", self.options.compat)
             .with("precision", self.args.measures.precision.clone())

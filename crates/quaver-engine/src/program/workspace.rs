@@ -32,6 +32,23 @@ impl<T: Scalar> Workspace<T> {
         }
     }
 
+    /// The memory it holds, in bytes; it grows to its final size with the first sample.
+    pub fn n_bytes(&self) -> usize {
+        let of_buffers = |buffers: &mut dyn Iterator<Item = usize>| -> usize {
+            buffers.map(|n| n * size_of::<T>()).sum()
+        };
+        let saved = |saved: &Saved<T>| {
+            saved.mask.capacity()
+                + saved.index.capacity() * size_of::<u32>()
+                + saved.values.capacity() * size_of::<T>()
+        };
+        of_buffers(&mut self.slots.iter().map(Buffer::capacity))
+            + of_buffers(&mut self.pool.free.iter().map(Buffer::capacity))
+            + of_buffers(&mut self.gradients.iter().map(|buffer| buffer.capacity()))
+            + self.saved.iter().map(saved).sum::<usize>()
+            + self.scratch.capacity() * size_of::<T>()
+    }
+
     /// The rows Jᵀ·cotangent (V × n) for the `index`-th value differentiated by, after a reverse pass; for a
     /// parameter they are not kept, and this is empty.
     ///

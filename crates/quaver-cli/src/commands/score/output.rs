@@ -88,6 +88,7 @@ fn object(columns: &[Column], row: &[Value]) -> RunRecord {
 pub struct Run<'a> {
     pub command: &'a Score,
     pub options: &'a ScoreOptions,
+    pub one_block: bool,
 }
 
 impl Run<'_> {
@@ -165,7 +166,7 @@ impl Run<'_> {
         let shown: Vec<usize> = (0..columns.len())
             .filter(|&at| {
                 let column = &columns[at];
-                let is_shown = column.name != "block" || self.options.wrt != ["input"];
+                let is_shown = column.name != "block" || !self.one_block;
                 SHOWN.contains(&column.name.as_str()) && is_shown || column.name == *by
             })
             .collect();

@@ -1,0 +1,110 @@
+//! What a file or folder is, whatever its path: by this a result is traced to what it was made from.
+
+use std::fs::File;
+use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use quaver::{Error, ErrorKind};
+use serde_json::{Value as Json, json};
+use sha2::{Digest, Sha256};
+
+/// Files up to this length are hashed as a whole.
+const WHOLE: u64 = 1 << 30;
+/// What is hashed at either end of longer ones.
+const END: u64 = 1 << 26;
+/// Files in a folder beyond which it is refused.
+const MOST_FILES: usize = 50_000_000;
+
+/// The name, length and SHA-256 of a file: of all bytes up to 1 GiB, of 64 MiB at either end beyond. Of a folder, the
+/// hash of its files' names and lengths, which are not read.
+///
+/// # Errors
+/// Names what cannot be read.
+pub fn fingerprint(path: &Path) -> Result<Json, Error> {
+    let name = path.file_name().unwrap_or(path.as_os_str());
+    let name = name.to_string_lossy().into_owned();
+    let described =
+        |error: io::Error| Error::new(ErrorKind::Data, format!("{}: {error}", path.display()));
+    if path.is_dir() {
+        let (n_files, n_bytes, sha256) = of_folder(path).map_err(described)?;
+        return Ok(json!({
+            "name": name, "n_files": n_files, "n_bytes": n_bytes, "sha256_of_listing": sha256,
+        }));
+    }
+    let (n_bytes, sha256) = of_file(path).map_err(described)?;
+    Ok(match n_bytes <= WHOLE {
+        true => json!({"name": name, "n_bytes": n_bytes, "sha256": sha256}),
+        false => json!({"name": name, "n_bytes": n_bytes, "sha256_of_ends": sha256}),
+    })
+}
+
+fn of_file(path: &Path) -> io::Result<(u64, String)> {
+    let mut file = File::open(path)?;
+    let n_bytes = file.metadata()?.len();
+    let mut hasher = Hasher(Sha256::new());
+    if n_bytes <= WHOLE {
+        io::copy(&mut BufReader::new(file), &mut hasher)?;
+    } else {
+        io::copy(&mut BufReader::new(&file).take(END), &mut hasher)?;
+        file.seek(SeekFrom::End(-(END as i64)))?;
+        io::copy(&mut BufReader::new(file), &mut hasher)?;
+    }
+    Ok((n_bytes, hasher.hex()))
+}
+
+fn of_folder(path: &Path) -> io::Result<(usize, u64, String)> {
+    let mut files: Vec<(PathBuf, u64)> = Vec::new();
+    let mut folders = vec![path.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder)? {
+            let entry = entry?;
+            let kind = entry.file_type()?;
+            if kind.is_dir() {
+                folders.push(entry.path());
+            } else {
+                let length = std::fs::metadata(entry.path()).map_or(0, |file| file.len());
+                let inside = entry.path();
+                let inside = inside.strip_prefix(path).unwrap_or(&inside).to_owned();
+                files.push((inside, length));
+            }
+            if files.len() + folders.len() > MOST_FILES {
+                return Err(io::Error::other("more files than can be listed"));
+            }
+        }
+    }
+    files.sort();
+    let mut hasher = Hasher(Sha256::new());
+    for (name, length) in &files {
+        writeln!(hasher, "{}\t{length}", name.display())?;
+    }
+    let n_bytes = files.iter().map(|(_, length)| length).sum();
+    Ok((files.len(), n_bytes, hasher.hex()))
+}
+
+/// The SHA-256 of `bytes`, in hexadecimal digits.
+pub(crate) fn sha256(bytes: &[u8]) -> String {
+    let mut hasher = Hasher(Sha256::new());
+    hasher.0.update(bytes);
+    hasher.hex()
+}
+
+/// A hasher that can be written to.
+struct Hasher(Sha256);
+
+impl Hasher {
+    fn hex(self) -> String {
+        let digest = self.0.finalize();
+        digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+impl Write for Hasher {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
