@@ -32,6 +32,8 @@ pub(crate) struct Value {
     pub is_literal: bool,
     /// A constant that nodes of this graph compute from a parameter to be differentiated by, or that parameter.
     pub moves: bool,
+    /// Given with the sample, or that moved and scaled: preprocessed at most.
+    pub is_raw: bool,
 }
 
 impl Value {
@@ -45,6 +47,7 @@ impl Value {
             origin: None,
             is_literal: false,
             moves: false,
+            is_raw: false,
         }
     }
 

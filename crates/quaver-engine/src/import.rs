@@ -107,8 +107,6 @@ pub(crate) fn import_as(
         return Err(EngineError::format("the model has no output"));
     }
     let live = live::nodes(calls, &wanted)?;
-    live::refuse_unknown_operators(&live, opsets)?;
-
     let used = live::used_names(&live, &wanted);
     let mut importer = Importer::new(HashSet::new());
     importer.initializers(proto, folder, &used)?;
@@ -215,15 +213,36 @@ impl Importer {
     /// The graph of the source's nodes.
     fn read(mut self) -> Result<Graph, EngineError> {
         let source = Arc::clone(&self.graph.source);
-        for Call { node, opsets } in &source.calls {
-            self.node(node, *opsets, 0).map_err(|e| {
-                e.within(format_args!(
-                    "node '{}' ({}, opset {})",
-                    node_name(node),
-                    node.op_type,
-                    opsets.of(&node.domain)
-                ))
-            })?;
+        // Nodes are read on after one that cannot be, so that all of those are named at once.
+        let mut unsupported = Vec::new();
+        let mut unknown: HashSet<String> = HashSet::new();
+        for call in &source.calls {
+            let Call { node, opsets } = call;
+            let done = if live::reads_any(node, &unknown) {
+                None
+            } else if live::is_known(call) {
+                Some(self.node(node, *opsets, 0))
+            } else {
+                Some(Err(EngineError::unsupported(live::missing(&node.op_type))))
+            };
+            match done {
+                Some(Ok(())) => continue,
+                Some(Err(e)) if e.kind() == EngineErrorKind::Unsupported => {
+                    unsupported.push(live::unsupported(call, e.to_string()));
+                }
+                Some(Err(e)) => {
+                    let place = live::unsupported(call, String::new());
+                    return Err(e.within(format_args!(
+                        "node '{}' ({}, opset {})",
+                        place.node, place.operator, place.opset
+                    )));
+                }
+                None => {}
+            }
+            unknown.extend(node.output.iter().filter(|name| !name.is_empty()).cloned());
+        }
+        if !unsupported.is_empty() {
+            return Err(live::refuse(unsupported));
         }
         for name in &source.wanted {
             let mut output = self.lookup(name)?;
@@ -409,11 +428,11 @@ impl Importer {
         };
         for (name, tensor) in body.constants {
             refuse_nan(&tensor)?;
-            if body.is_branch {
-                self.parameter(&name, tensor, false)?;
-            } else {
-                self.declare(Value::constant(name, tensor, None))?;
-            }
+            self.declare(Value::constant(name, tensor, None))?;
+        }
+        for (name, tensor) in body.parameters {
+            refuse_nan(&tensor)?;
+            self.parameter(&name, tensor, false)?;
         }
         let first = self.graph.values.len();
         for mut node in body.nodes {
@@ -482,6 +501,12 @@ impl Importer {
             .map(|input| known(input).constant.as_ref())
             .collect();
         let moves = element == Element::Float && self.follows(context);
+        let mut varying = spec
+            .inputs
+            .iter()
+            .map(known)
+            .filter(|v| v.constant.is_none());
+        let is_raw = varying.all(|value| value.is_raw);
         let output = match constants {
             Some(constants) => {
                 let tensor = fold(&*spec.op, &constants, &spec.shape, element)?;
@@ -496,14 +521,18 @@ impl Importer {
             }
             None => self.declare(Value::variable(name, spec.shape.clone(), element))?,
         };
+        let params = self.params(context, &spec, element)?;
+        let is_trained = params.iter().any(|param| param.is_trained);
         let proto = context.proto;
+        let is_raw = is_raw && !is_trained && origin::prepares(&proto.op_type);
+        self.graph.values[output.index()].is_raw = is_raw;
         self.producers.insert(output, proto.op_type.clone());
         let layer = self.layer.as_ref().unwrap_or(&proto.op_type);
         self.graph.nodes.push(Node {
             name: node_name(proto).to_owned(),
             op_type: proto.op_type.clone(),
             layer: layer.clone(),
-            params: self.params(context, &spec, element)?,
+            params,
             op: spec.op,
             inputs: spec.inputs,
             output,

@@ -39,6 +39,7 @@ pub(super) fn declare(
             shape.map_err(place)?,
             elements::of_type(tensor.elem_type),
         ))?;
+        importer.graph.values[id.index()].is_raw = true;
         importer.graph.inputs.push(id);
     }
     if given.is_empty() && shapes == Shapes::OneSample {

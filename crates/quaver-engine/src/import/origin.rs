@@ -2,7 +2,8 @@
 //!
 //! A file does not mark its trainable parameters. They are the floating-point initializers that reach the output
 //! in a place where networks are trained: weights, biases, tables, gains. What is known to be a setting (running
-//! statistics, bounds, initial states), a mask, or a single number in arithmetic is not.
+//! statistics, bounds, initial states), a mask, a single number in arithmetic, or what scales the sample before any
+//! layer is not.
 
 use std::sync::Arc;
 
@@ -26,6 +27,14 @@ fn settings(op_type: &str) -> &'static [usize] {
         "Where" => &[0],
         _ => &[],
     }
+}
+
+/// Whether an operator of the sample is preprocessing, if no layer was before it.
+pub(super) fn prepares(op_type: &str) -> bool {
+    const MORE: [&str; 8] = [
+        "Add", "Clip", "Div", "Mul", "Real", "Resize", "Sub", "Identity",
+    ];
+    MORE.contains(&op_type) || rearrangement(op_type) != Rearranged::Computed
 }
 
 /// How an operator rearranges a constant.
@@ -117,6 +126,13 @@ impl Importer {
             && matches!(op_type, "MatMul" | "Gemm" | "Conv")
             && factor.is_some_and(|b| self.origin_of(b).is_some());
         if is_data && !is_computed {
+            return false;
+        }
+        // What scales and shifts the sample before any layer is preprocessing.
+        let is_raw = |other: &Input| self.graph.values[other.value.index()].is_raw;
+        if matches!(op_type, "Add" | "Sub" | "Mul" | "Div")
+            && context.inputs.iter().flatten().any(is_raw)
+        {
             return false;
         }
         // One number is arithmetic, but for the bias of a layer with one output.
