@@ -48,7 +48,7 @@ pub mod table;
 
 pub use block::Block;
 pub use error::{Error, ErrorKind};
-pub use inspect::{HeadFacts, Inspection, Port, inspect};
+pub use inspect::{HeadFacts, Inspection, Parameter, Port, inspect};
 pub use model::{LoadOptions, Model};
 pub use score::{LabelChoice, Precision, Relative, Score, ScoreOptions, ScoreTable, Summary};
 
@@ -56,5 +56,7 @@ pub use quaver_data::{
     DataError, Dataset, InMemory, Layout, OpenOptions, Sample, Subset, check_labels, format_names,
     open, parse_indices,
 };
-pub use quaver_engine::{Graph, Head, HeadChoice, HeadKind, Layer, OperatorInfo, operators};
+pub use quaver_engine::{
+    Graph, Head, HeadChoice, HeadKind, Layer, OperatorInfo, UnsupportedNode, operators,
+};
 pub use quaver_geometry::{Classes, Compat, Measures, ObjectiveChoice};
