@@ -246,12 +246,31 @@ fn inspect_says_what_a_model_is() {
     assert_eq!(facts["head"]["kind"], "logits");
     assert_eq!(facts["layers"].as_array().unwrap().len(), 4);
     assert_eq!(facts["operators"]["Conv"], 3);
+    let params = facts["params"].as_array().unwrap();
+    let layers = facts["layers"].as_array().unwrap();
+    let names = |list: &[serde_json::Value], key: &str| -> Vec<String> {
+        list.iter()
+            .map(|one| one[key].as_str().unwrap().to_owned())
+            .collect()
+    };
+    assert_eq!(params[0]["layers"][0], layers[0]["name"]);
+    let numbers = params.iter().map(|param| {
+        let dims = param["shape"].as_array().unwrap().iter();
+        dims.map(|n| n.as_u64().unwrap()).product::<u64>()
+    });
+    assert_eq!(numbers.sum::<u64>(), 23_946);
     let output = place.run("inspect net.onnx");
     let page = text(&output.stdout);
     assert!(
         page.contains("23946") && page.contains("supported"),
         "{page}"
     );
+    for name in [names(params, "name"), names(layers, "name")].concat() {
+        assert!(
+            page.contains(&name),
+            "{name} is a block, and not in\n{page}"
+        );
+    }
     let output = place.run("inspect cut.onnx --json");
     let facts: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(

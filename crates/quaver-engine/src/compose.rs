@@ -20,6 +20,8 @@ pub(crate) type Name = String;
 pub(crate) struct Body {
     pub nodes: Vec<NodeProto>,
     pub constants: Vec<(Name, Tensor)>,
+    /// Constants that are parameters: what a file holds in attributes.
+    pub parameters: Vec<(Name, Tensor)>,
     /// What each output of the node is, `None` where nothing computes it.
     pub outputs: Vec<Option<Name>>,
     /// The nodes are a branch of the file's own, in its opset, rather than written by an operator.
@@ -38,6 +40,7 @@ impl Body {
         Self {
             nodes: Vec::new(),
             constants: Vec::new(),
+            parameters: Vec::new(),
             outputs: Vec::new(),
             is_branch: false,
             // Outputs are named once each, so what starts with one is named once too.
@@ -57,6 +60,13 @@ impl Body {
     pub(crate) fn tensor(&mut self, tensor: Tensor) -> Name {
         let name = self.fresh();
         self.constants.push((name.clone(), tensor));
+        name
+    }
+
+    /// A parameter that the node holds in attribute `attribute`.
+    pub(crate) fn parameter(&mut self, attribute: &str, tensor: Tensor) -> Name {
+        let name = format!("{}.{attribute}", self.prefix);
+        self.parameters.push((name.clone(), tensor));
         name
     }
 

@@ -20,11 +20,25 @@ pub enum EngineErrorKind {
     NotFinite,
 }
 
+/// A node that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnsupportedNode {
+    /// The node's name, or its first output's where it has none.
+    pub node: String,
+    /// Its operator, with its domain unless that is ONNX's own.
+    pub operator: String,
+    /// The version of the operator set it is written in.
+    pub opset: i64,
+    /// What is not supported.
+    pub reason: String,
+}
+
 /// A model that cannot be read, compiled or run. The message is one line and names the file, node or value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EngineError {
     kind: EngineErrorKind,
     message: String,
+    unsupported: Vec<UnsupportedNode>,
 }
 
 impl EngineError {
@@ -33,6 +47,7 @@ impl EngineError {
         Self {
             kind,
             message: message.into(),
+            unsupported: Vec::new(),
         }
     }
 
@@ -49,6 +64,19 @@ impl EngineError {
     /// Shapes do not fit together.
     pub fn shape(message: impl Into<String>) -> Self {
         Self::new(EngineErrorKind::Shape, message)
+    }
+
+    /// Nodes that cannot be read, `message` naming them in one line.
+    pub(crate) fn of_nodes(message: String, nodes: Vec<UnsupportedNode>) -> Self {
+        Self {
+            unsupported: nodes,
+            ..Self::unsupported(message)
+        }
+    }
+
+    /// Every node that cannot be read, where that is what went wrong.
+    pub fn unsupported_nodes(&self) -> &[UnsupportedNode] {
+        &self.unsupported
     }
 
     /// The same error, told where it happened: `place: message`.

@@ -1,17 +1,27 @@
-//! The classifiers people export, against PyTorch in double precision: logits and the Gram of the Jacobian.
+//! The classifiers people export, against other frameworks in double precision: logits, and class Grams of the
+//! input, of every trainable parameter and of all of them together.
 //!
-//! `tools/export_fixtures.py` writes the files and says what is in them; weights are drawn here as they were there.
+//! `tools/export_fixtures.py` and `tools/export_fixtures_tabular.py` write the files and say what is in them; weights
+//! are drawn here as they were there.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::onnx::proto::TensorProto;
 use crate::onnx::{self, tensors};
 use crate::{Head, HeadChoice, ImportOptions, Program};
-use quaver_kernels::gram::gram;
 
 /// The number of the draw that is the sample.
 const SAMPLE: u64 = 9999;
+
+/// Where the fixtures are; `QUAVER_FIXTURES` names another folder, for those that are new.
+fn folder() -> PathBuf {
+    std::env::var_os("QUAVER_FIXTURES").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures"),
+        PathBuf::from,
+    )
+}
 
 /// Element by element shift + scale · (2u − 1), u uniform by SplitMix64.
 fn draw(index: u64, n: usize, scale: f64, shift: f64) -> Vec<f64> {
@@ -64,25 +74,29 @@ fn check(path: &Path) -> Result<(), String> {
         .initializer
         .iter_mut()
         .for_each(|tensor| fill(tensor, &mut index));
-    let expected = |name: &str| -> Option<Vec<f64>> {
-        let mut tensors = proto.initializer.iter();
-        let found = tensors.find(|t| t.name == format!("expected/{name}"))?;
-        Some(tensors::tensor(found, None).unwrap().numbers())
-    };
-    let (want, want_gram) = (expected("logits").unwrap(), expected("gram").unwrap());
-    let given = expected("x");
+    let mut expected: BTreeMap<String, Vec<f64>> = proto
+        .initializer
+        .iter()
+        .filter_map(|t| {
+            let name = t.name.strip_prefix("expected/")?;
+            Some((name.to_owned(), tensors::tensor(t, None).unwrap().numbers()))
+        })
+        .collect();
     let graph = crate::import::import(&model, None, &ImportOptions::default())
         .map_err(|e| e.to_string())?;
     drop(model);
     let head = Head::find(&graph, HeadChoice::Detect).map_err(|e| e.to_string())?;
-    let wrt = match wrt.as_str() {
+    let input = match wrt.as_str() {
         "" => graph.inputs()[0],
         name => graph
             .find(name)
             .ok_or_else(|| format!("no value '{name}'"))?,
     };
+    let parameters = graph.parameters(head.logits);
+    let given = expected.remove("x");
     let x = given.unwrap_or_else(|| draw(SAMPLE, graph.n_elements(graph.inputs()[0]), 1.0, 0.0));
-    let program = Program::<f64>::new(&graph, head.logits, &[wrt]).map_err(|e| e.to_string())?;
+    let wrt = [&[input], parameters.as_slice()].concat();
+    let program = Program::<f64>::new(&graph, head.logits, &wrt).map_err(|e| e.to_string())?;
     let mut workspace = program.workspace();
     let logits = program
         .forward(&mut workspace, &[&x])
@@ -93,27 +107,50 @@ fn check(path: &Path) -> Result<(), String> {
         .map(|at| f64::from(u8::from(at / k == at % k)))
         .collect();
     program.backward(&mut workspace, &identity);
-    let mut s = vec![0.0; k * k];
-    gram(workspace.gradient(0), k, &mut s);
-    let errors = (
-        relative_error(&logits, &want),
-        relative_error(&s, &want_gram),
-    );
-    // Attributes are single precision in ONNX: an epsilon or a slope of 1/6 is not quite the one PyTorch has.
-    if errors.0 < 2e-8 && errors.1 < 1e-7 {
-        Ok(())
-    } else {
-        Err(format!(
-            "relative errors {:.1e} of logits and {:.1e} of the Gram",
-            errors.0, errors.1
-        ))
+    let mut got = BTreeMap::from([("logits".to_owned(), logits)]);
+    let mut total = vec![0.0; k * k];
+    for (at, &value) in wrt.iter().enumerate() {
+        let mut s = vec![0.0; k * k];
+        workspace.gram(at, &mut s);
+        if at == 0 {
+            got.insert("gram".to_owned(), s);
+        } else {
+            total.iter_mut().zip(&s).for_each(|(total, s)| *total += s);
+            got.insert(format!("param/{}", graph.parameter_name(value)), s);
+        }
     }
+    got.insert("params".to_owned(), total);
+    // Where constants were folded, weights have lost their names; elsewhere the blocks are these and no others.
+    let names = |of: &BTreeMap<String, Vec<f64>>| of.keys().cloned().collect::<BTreeSet<String>>();
+    let (there, wanted) = (names(&got), names(&expected));
+    let missing: Vec<&String> = wanted.difference(&there).collect();
+    let more: Vec<&String> = there.difference(&wanted).collect();
+    let is_folded = path.to_string_lossy().contains("_folded");
+    if !missing.is_empty() || !is_folded && !more.is_empty() {
+        return Err(format!(
+            "blocks: {missing:?} are missing, {more:?} are none"
+        ));
+    }
+    let size = |s: &[f64]| s.iter().map(|x| x.abs()).fold(f64::MIN_POSITIVE, f64::max);
+    for (name, want) in &expected {
+        // Some parameters move nothing (the bias of a key in attention): theirs is compared with all of them.
+        let scale = match name.starts_with("param/") {
+            true => size(want).max(1e-9 * size(&expected["params"])),
+            false => size(want),
+        };
+        let error = relative_error(&got[name], want) * size(want) / scale;
+        // Attributes are single precision in ONNX: an epsilon or a slope of 1/6 is not quite the one PyTorch has.
+        let most = if name == "logits" { 2e-8 } else { 2e-7 };
+        if error >= most {
+            return Err(format!("{name}: a relative error of {error:.1e}"));
+        }
+    }
+    Ok(())
 }
 
 #[test]
-fn exported_classifiers_have_pytorchs_logits_and_grams() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
-    let mut paths: Vec<_> = std::fs::read_dir(folder)
+fn exported_classifiers_have_the_logits_and_grams_of_other_frameworks() {
+    let mut paths: Vec<_> = std::fs::read_dir(folder())
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .filter(|path| path.extension().is_some_and(|ext| ext == "gz"))

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::import::Source;
 use crate::op::Operator;
 use crate::tensor::{Element, Tensor};
 
@@ -24,8 +25,70 @@ pub(crate) struct Value {
     pub element: Element,
     /// The tensor, if the value does not depend on the sample.
     pub constant: Option<Tensor>,
-    /// The initializer a constant comes from, through nothing but rearrangements.
-    pub initializer: Option<String>,
+    /// The initializers a constant of real numbers was computed from, itself if it is one.
+    pub origin: Option<Arc<Origin>>,
+    /// An initializer that was written as the output of a node: it is a parameter where a weight is expected,
+    /// elsewhere part of the arithmetic.
+    pub is_literal: bool,
+    /// A constant that nodes of this graph compute from a parameter to be differentiated by, or that parameter.
+    pub moves: bool,
+    /// Given with the sample, or that moved and scaled: preprocessed at most.
+    pub is_raw: bool,
+}
+
+impl Value {
+    /// A value that comes with the sample or is computed from it.
+    pub(crate) fn variable(name: String, shape: Vec<usize>, element: Element) -> Self {
+        Self {
+            name,
+            shape,
+            element,
+            constant: None,
+            origin: None,
+            is_literal: false,
+            moves: false,
+            is_raw: false,
+        }
+    }
+
+    /// A value that is the same for every sample.
+    pub(crate) fn constant(name: String, tensor: Tensor, origin: Option<Arc<Origin>>) -> Self {
+        Self {
+            constant: Some(tensor.clone()),
+            origin,
+            ..Self::variable(name, tensor.shape().to_vec(), tensor.element())
+        }
+    }
+
+    /// The initializer whose elements these are, each once, in whatever order.
+    pub(crate) fn whole(&self) -> Option<ValueId> {
+        let origin = self.origin.as_ref()?;
+        match (&*origin.roots, origin.kind) {
+            (&[root], Rearranged::Whole) => Some(root),
+            _ => None,
+        }
+    }
+}
+
+/// What is behind a constant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Origin {
+    /// Every initializer it depends on.
+    pub roots: Vec<ValueId>,
+    /// Those of them that are trained, as far as the way here says.
+    pub params: Vec<ValueId>,
+    pub kind: Rearranged,
+}
+
+/// What a constant has of the initializers behind it; each kind includes those before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Rearranged {
+    /// All elements of one, in another order or shape at most.
+    Whole,
+    /// Elements of some.
+    Parts,
+    /// Numbers computed from them.
+    Computed,
 }
 
 /// One operation with one output.
@@ -33,22 +96,26 @@ pub(crate) struct Value {
 pub(crate) struct Node {
     /// The ONNX node's name, or its first output's where it has none.
     pub name: String,
+    /// The operator; of the file's node in `layer`, if that was written out as others.
     pub op_type: String,
+    pub layer: String,
     pub op: Arc<dyn Operator>,
     /// What the operator is run on; constants it captured when it was built are not listed.
     pub inputs: Vec<ValueId>,
     pub output: ValueId,
-    /// Trainable parameters among the ONNX node's inputs.
+    /// Constants among the ONNX node's inputs that initializers are behind, and that `inputs` does not list.
     pub params: Vec<Param>,
 }
 
-/// A trainable parameter of a node.
+/// A use of initializers by a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Param {
     /// The constant that the node reads.
     pub value: ValueId,
     /// As which of the ONNX node's inputs.
     pub role: usize,
+    /// Whether it is one that networks are trained by.
+    pub is_trained: bool,
 }
 
 /// A model as read from ONNX, checked and folded, ready to be compiled.
@@ -61,6 +128,8 @@ pub struct Graph {
     pub(crate) outputs: Vec<ValueId>,
     /// Every name a value goes by: an Identity gives it one more.
     pub(crate) names: HashMap<String, ValueId>,
+    /// The nodes it was read from.
+    pub(crate) source: Arc<Source>,
 }
 
 impl Graph {
@@ -112,8 +181,9 @@ impl Graph {
         for (node, needed) in self.nodes.iter().zip(&mut needed).rev() {
             if wanted[node.output.index()] {
                 *needed = true;
-                for input in &node.inputs {
-                    wanted[input.index()] = true;
+                let params = node.params.iter().map(|param| &param.value);
+                for value in node.inputs.iter().chain(params) {
+                    wanted[value.index()] = true;
                 }
             }
         }

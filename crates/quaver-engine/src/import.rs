@@ -6,14 +6,17 @@ mod elements;
 mod functions;
 mod inputs;
 mod live;
+mod origin;
 pub(crate) mod probabilities;
 mod sequences;
+mod traced;
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::compose::{BODY_OPSET, Body};
-use crate::graph::{Graph, Node, Param, Value, ValueId};
+use crate::graph::{Graph, Node, Origin, Param, Rearranged, Value, ValueId};
 use crate::onnx::node::{Input, NodeContext};
 use crate::onnx::proto::{GraphProto, ModelProto, NodeProto};
 use crate::onnx::{self, tensors};
@@ -21,7 +24,7 @@ use crate::op::{Built, Operator, Spec};
 use crate::ops;
 use crate::tensor::{Data, Element, Tensor, n_elements};
 use crate::{EngineError, EngineErrorKind};
-use functions::Opsets;
+use functions::{Call, Opsets};
 
 /// The operator sets whose definitions are read. The oldest is where ONNX settled on NumPy broadcasting.
 pub(crate) const OPSETS: std::ops::RangeInclusive<i64> = 7..=27;
@@ -62,9 +65,10 @@ impl Graph {
 }
 
 /// What the axes of the inputs mean.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Shapes {
     /// The first is the batch, which becomes 1; every input has one.
+    #[default]
     OneSample,
     /// They are what they are: single operators are tested on whatever shape.
     Whole,
@@ -103,43 +107,29 @@ pub(crate) fn import_as(
         return Err(EngineError::format("the model has no output"));
     }
     let live = live::nodes(calls, &wanted)?;
-    live::refuse_unknown_operators(&live, opsets)?;
-
-    let mut importer = Importer {
-        graph: Graph {
-            values: Vec::new(),
-            nodes: Vec::new(),
-            inputs: Vec::new(),
-            outputs: Vec::new(),
-            names: HashMap::new(),
-        },
-        names: HashMap::new(),
-        sequences: HashMap::new(),
-        producers: HashMap::new(),
-    };
     let used = live::used_names(&live, &wanted);
+    let mut importer = Importer::new(HashSet::new());
     importer.initializers(proto, folder, &used)?;
     inputs::declare(&mut importer, proto, &used, options, shapes)?;
-    for call in &live {
-        let node = call.node.as_ref();
-        importer.node(node, call.opsets, 0).map_err(|e| {
-            e.within(format_args!(
-                "node '{}' ({}, opset {})",
-                node_name(node),
-                node.op_type,
-                call.opsets.of(&node.domain)
-            ))
-        })?;
-    }
-    for name in wanted {
-        let mut output = importer.lookup(name)?;
-        if shapes == Shapes::OneSample {
-            output = importer.as_softmax(output)?;
-        }
-        importer.graph.outputs.push(output);
-    }
-    importer.graph.names = importer.names;
-    Ok(importer.graph)
+    let wanted: Vec<String> = wanted.iter().map(|&name| name.to_owned()).collect();
+    let calls = live.into_iter().map(Call::into_owned).collect();
+    importer.graph.source = Arc::new(Source {
+        calls,
+        wanted,
+        shapes,
+        n_given: importer.graph.values.len(),
+    });
+    importer.read()
+}
+
+/// The nodes a graph was read from, and what was asked for.
+#[derive(Debug, Default)]
+pub(crate) struct Source {
+    calls: Vec<Call<'static>>,
+    wanted: Vec<String>,
+    shapes: Shapes,
+    /// The number of initializers and inputs: the graph's first values.
+    n_given: usize,
 }
 
 fn no_such_value(name: &str) -> EngineError {
@@ -177,6 +167,14 @@ fn is_default(domain: &str) -> bool {
     matches!(domain, "" | "ai.onnx")
 }
 
+/// What a node becomes.
+fn build(context: &NodeContext<'_>) -> Result<Built, EngineError> {
+    let proto = context.proto;
+    let build = ops::builder(&proto.domain, &proto.op_type)
+        .ok_or_else(|| EngineError::unsupported("not a supported operator"))?;
+    build(context)
+}
+
 struct Importer {
     graph: Graph,
     names: HashMap<String, ValueId>,
@@ -184,9 +182,79 @@ struct Importer {
     sequences: HashMap<String, Vec<String>>,
     /// The operators of the nodes that compute values.
     producers: HashMap<ValueId, String>,
+    /// The parameters whose uses are followed, to be differentiated by (`traced.rs`).
+    moving: HashSet<String>,
+    /// The operator of the node whose body is read.
+    layer: Option<String>,
+    /// What that node takes as settings rather than parameters.
+    settings: Vec<ValueId>,
 }
 
 impl Importer {
+    fn new(moving: HashSet<String>) -> Self {
+        Self {
+            graph: Graph {
+                values: Vec::new(),
+                nodes: Vec::new(),
+                inputs: Vec::new(),
+                outputs: Vec::new(),
+                names: HashMap::new(),
+                source: Arc::default(),
+            },
+            names: HashMap::new(),
+            sequences: HashMap::new(),
+            producers: HashMap::new(),
+            moving,
+            layer: None,
+            settings: Vec::new(),
+        }
+    }
+
+    /// The graph of the source's nodes.
+    fn read(mut self) -> Result<Graph, EngineError> {
+        let source = Arc::clone(&self.graph.source);
+        // Nodes are read on after one that cannot be, so that all of those are named at once.
+        let mut unsupported = Vec::new();
+        let mut unknown: HashSet<String> = HashSet::new();
+        for call in &source.calls {
+            let Call { node, opsets } = call;
+            let done = if live::reads_any(node, &unknown) {
+                None
+            } else if live::is_known(call) {
+                Some(self.node(node, *opsets, 0))
+            } else {
+                Some(Err(EngineError::unsupported(live::missing(&node.op_type))))
+            };
+            match done {
+                Some(Ok(())) => continue,
+                Some(Err(e)) if e.kind() == EngineErrorKind::Unsupported => {
+                    unsupported.push(live::unsupported(call, e.to_string()));
+                }
+                Some(Err(e)) => {
+                    let place = live::unsupported(call, String::new());
+                    return Err(e.within(format_args!(
+                        "node '{}' ({}, opset {})",
+                        place.node, place.operator, place.opset
+                    )));
+                }
+                None => {}
+            }
+            unknown.extend(node.output.iter().filter(|name| !name.is_empty()).cloned());
+        }
+        if !unsupported.is_empty() {
+            return Err(live::refuse(unsupported));
+        }
+        for name in &source.wanted {
+            let mut output = self.lookup(name)?;
+            if source.shapes == Shapes::OneSample {
+                output = self.as_softmax(output)?;
+            }
+            self.graph.outputs.push(output);
+        }
+        self.graph.names = self.names;
+        Ok(self.graph)
+    }
+
     fn declare(&mut self, value: Value) -> Result<ValueId, EngineError> {
         let id = u32::try_from(self.graph.values.len())
             .map(ValueId)
@@ -219,15 +287,31 @@ impl Importer {
             let place = format!("initializer '{}'", initializer.name);
             let tensor = tensors::tensor(initializer, folder).map_err(|e| e.within(&place))?;
             refuse_nan(&tensor).map_err(|e| e.within(&place))?;
-            self.declare(Value {
-                name: initializer.name.clone(),
-                shape: tensor.shape().to_vec(),
-                element: tensor.element(),
-                constant: Some(tensor),
-                initializer: Some(initializer.name.clone()),
-            })?;
+            self.parameter(&initializer.name, tensor, false)?;
         }
         Ok(())
+    }
+
+    /// A constant of the file: a parameter, if it holds real numbers and is used as one.
+    fn parameter(
+        &mut self,
+        name: &str,
+        tensor: Tensor,
+        is_literal: bool,
+    ) -> Result<ValueId, EngineError> {
+        let is_real = tensor.is_float();
+        let id = self.declare(Value::constant(name.to_owned(), tensor, None))?;
+        if is_real {
+            let moves = self.moving.contains(name);
+            let value = &mut self.graph.values[id.index()];
+            value.origin = Some(Arc::new(Origin {
+                roots: vec![id],
+                params: vec![id],
+                kind: Rearranged::Whole,
+            }));
+            (value.is_literal, value.moves) = (is_literal, moves);
+        }
+        Ok(id)
     }
 
     fn node(&mut self, proto: &NodeProto, opsets: Opsets, depth: usize) -> Result<(), EngineError> {
@@ -261,9 +345,24 @@ impl Importer {
             opset: opsets.of(&proto.domain),
             inputs,
         };
-        let build = ops::builder(&proto.domain, &proto.op_type)
-            .ok_or_else(|| EngineError::unsupported("not a supported operator"))?;
-        match build(&context)? {
+        if self.follows(&context) {
+            self.traced(&context, opsets, depth)
+        } else {
+            let built = build(&context)?;
+            self.built(&context, built, opsets, depth)
+        }
+    }
+
+    /// Adds what a node has become.
+    fn built(
+        &mut self,
+        context: &NodeContext<'_>,
+        built: Built,
+        opsets: Opsets,
+        depth: usize,
+    ) -> Result<(), EngineError> {
+        let proto = context.proto;
+        match built {
             Built::Alias => {
                 let input = context.input(0)?.value;
                 if let Some(name) = proto.output.first().filter(|name| !name.is_empty()) {
@@ -273,19 +372,37 @@ impl Importer {
             }
             Built::Constant(tensor) => {
                 refuse_nan(&tensor)?;
-                let initializer = self.provenance(proto, &context);
-                let (shape, element) = (tensor.shape().to_vec(), tensor.element());
-                self.declare_output(proto, 0, shape, element, Some(tensor), initializer)?;
+                crate::tensor::n_stored(tensor.shape())?;
+                let name = self.output_name(proto, 0);
+                if proto.op_type == "Constant" && !tensor.shape().is_empty() {
+                    self.parameter(&name, tensor, true)?;
+                } else {
+                    let origin = self.origin(context, tensor.element());
+                    self.declare(Value::constant(name, tensor, origin))?;
+                }
                 self.outputs_left_out(proto, 1)
             }
             Built::Steps(specs) => {
                 let n_specs = specs.len();
                 for (at, spec) in specs.into_iter().enumerate() {
-                    self.step(proto, &context, at, spec)?;
+                    self.step(context, at, spec)?;
                 }
                 self.outputs_left_out(proto, n_specs)
             }
-            Built::Body(body) => self.body(proto, body, opsets, depth),
+            Built::Body(body) => {
+                // To people, the nodes of a body are the one they stand for.
+                let is_outermost = self.layer.is_none() && !body.is_branch;
+                if is_outermost {
+                    self.layer = Some(proto.op_type.clone());
+                    self.settings = origin::settings_of(context);
+                }
+                let done = self.body(proto, body, opsets, depth);
+                if is_outermost {
+                    self.layer = None;
+                    self.settings.clear();
+                }
+                done
+            }
         }
     }
 
@@ -311,18 +428,15 @@ impl Importer {
         };
         for (name, tensor) in body.constants {
             refuse_nan(&tensor)?;
-            self.declare(Value {
-                name,
-                shape: tensor.shape().to_vec(),
-                element: tensor.element(),
-                constant: Some(tensor),
-                initializer: None,
-            })?;
+            self.declare(Value::constant(name, tensor, None))?;
+        }
+        for (name, tensor) in body.parameters {
+            refuse_nan(&tensor)?;
+            self.parameter(&name, tensor, false)?;
         }
         let first = self.graph.values.len();
         for mut node in body.nodes {
             if !body.is_branch {
-                // To people, the nodes of a body are the one they stand for.
                 node_name(proto).clone_into(&mut node.name);
             }
             self.node(&node, opsets, depth + 1)
@@ -363,96 +477,97 @@ impl Importer {
         }
     }
 
-    /// A rearranged initializer is still that parameter.
-    fn provenance(&self, proto: &NodeProto, context: &NodeContext<'_>) -> Option<String> {
-        let keeps = matches!(
-            proto.op_type.as_str(),
-            "Reshape" | "Transpose" | "Squeeze" | "Unsqueeze" | "Flatten" | "Cast"
-        );
-        let input = context.optional(0).filter(|_| keeps)?;
-        self.graph.values[input.value.index()].initializer.clone()
-    }
-
-    fn declare_output(
-        &mut self,
-        proto: &NodeProto,
-        at: usize,
-        shape: Vec<usize>,
-        element: Element,
-        constant: Option<Tensor>,
-        initializer: Option<String>,
-    ) -> Result<ValueId, EngineError> {
-        match &constant {
-            // Its values are there already.
-            Some(_) => crate::tensor::n_stored(&shape)?,
-            None => n_elements(&shape)?,
-        };
-        // An output nobody reads may be nameless; the name it gets cannot clash with one from a file.
-        let name = match proto.output.get(at).filter(|name| !name.is_empty()) {
+    /// The name of output `at`. One nobody reads may have none; what it gets cannot clash with a file's.
+    fn output_name(&self, proto: &NodeProto, at: usize) -> String {
+        match proto.output.get(at).filter(|name| !name.is_empty()) {
             Some(name) => name.clone(),
             None => format!("\0{}:{at}", self.graph.values.len()),
-        };
-        self.declare(Value {
-            name,
-            shape,
-            element,
-            constant,
-            initializer,
-        })
+        }
     }
 
     fn step(
         &mut self,
-        proto: &NodeProto,
         context: &NodeContext<'_>,
         at: usize,
         spec: Spec,
     ) -> Result<(), EngineError> {
         let element = elements::of_output(context, at);
+        let name = self.output_name(context.proto, at);
+        n_elements(&spec.shape)?;
+        let known = |input: &ValueId| &self.graph.values[input.index()];
         let constants: Option<Vec<&Tensor>> = spec
             .inputs
             .iter()
-            .map(|input| self.graph.values[input.index()].constant.as_ref())
+            .map(|input| known(input).constant.as_ref())
             .collect();
-        if let Some(constants) = constants {
-            let tensor = fold(&*spec.op, &constants, &spec.shape, element)?;
-            refuse_nan(&tensor)?;
-            self.declare_output(proto, at, spec.shape, element, Some(tensor), None)?;
-            return Ok(());
-        }
-        let mut params = Vec::new();
-        for &index in &spec.params {
-            let Some(input) = context.optional(index) else {
-                continue;
-            };
-            let Some(tensor) = &input.constant else {
-                continue;
-            };
-            if self.graph.values[input.value.index()].initializer.is_none() || !tensor.is_float() {
-                continue;
+        let moves = element == Element::Float && self.follows(context);
+        let mut varying = spec
+            .inputs
+            .iter()
+            .map(known)
+            .filter(|v| v.constant.is_none());
+        let is_raw = varying.all(|value| value.is_raw);
+        let output = match constants {
+            Some(constants) => {
+                let tensor = fold(&*spec.op, &constants, &spec.shape, element)?;
+                refuse_nan(&tensor)?;
+                let origin = self.origin(context, element);
+                let value = Value::constant(name, tensor, origin);
+                let output = self.declare(Value { moves, ..value })?;
+                if !moves {
+                    return Ok(());
+                }
+                output
             }
-            refuse_infinite(tensor).map_err(|e| {
-                e.within(format_args!(
-                    "parameter '{}'",
-                    self.graph.values[input.value.index()].name
-                ))
-            })?;
-            params.push(Param {
-                value: input.value,
-                role: index,
-            });
-        }
-        let output = self.declare_output(proto, at, spec.shape, element, None, None)?;
+            None => self.declare(Value::variable(name, spec.shape.clone(), element))?,
+        };
+        let params = self.params(context, &spec, element)?;
+        let is_trained = params.iter().any(|param| param.is_trained);
+        let proto = context.proto;
+        let is_raw = is_raw && !is_trained && origin::prepares(&proto.op_type);
+        self.graph.values[output.index()].is_raw = is_raw;
         self.producers.insert(output, proto.op_type.clone());
+        let layer = self.layer.as_ref().unwrap_or(&proto.op_type);
         self.graph.nodes.push(Node {
             name: node_name(proto).to_owned(),
             op_type: proto.op_type.clone(),
+            layer: layer.clone(),
+            params,
             op: spec.op,
             inputs: spec.inputs,
             output,
-            params,
         });
         Ok(())
+    }
+
+    /// The constant inputs of a node that initializers are behind.
+    fn params(
+        &self,
+        context: &NodeContext<'_>,
+        spec: &Spec,
+        element: Element,
+    ) -> Result<Vec<Param>, EngineError> {
+        let mut params = Vec::new();
+        for (role, input) in context.inputs.iter().enumerate() {
+            let Some(input) = input else { continue };
+            let value = &self.graph.values[input.value.index()];
+            let (Some(tensor), Some(_)) = (&input.constant, &value.origin) else {
+                continue;
+            };
+            let is_weight = spec.params.contains(&role);
+            let is_trained =
+                element == Element::Float && self.trains(context, role, input, is_weight);
+            if is_trained {
+                refuse_infinite(tensor)
+                    .map_err(|e| e.within(format_args!("parameter '{}'", value.name)))?;
+            }
+            params.push(Param {
+                value: input.value,
+                role,
+                is_trained,
+            });
+        }
+        Ok(params)
     }
 }
 

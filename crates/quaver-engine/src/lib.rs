@@ -42,7 +42,7 @@ mod program;
 mod summary;
 mod tensor;
 
-pub use error::{EngineError, EngineErrorKind};
+pub use error::{EngineError, EngineErrorKind, UnsupportedNode};
 pub use graph::{Graph, ValueId};
 pub use head::{Head, HeadChoice, HeadKind};
 pub use import::ImportOptions;

@@ -28,21 +28,29 @@ pub struct Program<T> {
     inputs: Vec<(usize, usize)>,
     output: Place,
     wrt: Vec<Place>,
-    /// Which of `wrt` are parameters, whose Grams are summed up on the way back.
-    is_param: Vec<bool>,
+    /// Which of `wrt` are parameters whose Grams are made where their layer is met, without gradients.
+    is_direct: Vec<bool>,
+    /// Slots and values of the constants that steps are run on.
+    constants: Vec<(usize, Vec<T>)>,
     n_values: usize,
 }
 
-/// A use of a parameter that is differentiated by.
+/// A use of a parameter by a step that has captured it.
 #[derive(Debug, Clone)]
 struct ParamUse {
-    /// Which of the values differentiated by.
-    wrt: usize,
     /// As which of the ONNX node's inputs.
     role: usize,
     n_elements: usize,
-    /// Whether other steps use it too: gradients are then added up before they are multiplied.
-    shared: bool,
+    target: Target,
+}
+
+/// Where the derivative by a parameter goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Target {
+    /// The only use of a parameter: into its Gram, of which of the values differentiated by.
+    Gram(usize),
+    /// One of several, or of a constant computed from parameters: to that value's cotangents.
+    Value(usize),
 }
 
 /// One step with its operands.
@@ -59,6 +67,8 @@ struct Instruction<T> {
     paths: Vec<Path>,
     /// The parameters of the step that are differentiated by.
     params: Vec<ParamUse>,
+    /// The same for every sample: run once for each workspace.
+    is_constant: bool,
 }
 
 /// The way a cotangent takes from a step to one of its inputs.
@@ -106,12 +116,37 @@ impl<T: Real> Program<T> {
 
     /// Buffers for one thread.
     pub fn workspace(&self) -> Workspace<T> {
-        Workspace::new(
+        let mut workspace = Workspace::new(
             &self.slots,
             self.instructions.len(),
             self.n_values,
             self.wrt.len(),
-        )
+        );
+        for (slot, values) in &self.constants {
+            workspace.slots[*slot][..values.len()].copy_from_slice(values);
+        }
+        self.run(&mut workspace, true);
+        workspace
+    }
+
+    /// Runs the steps that are the same for every sample, or the others.
+    fn run(&self, workspace: &mut Workspace<T>, constants: bool) {
+        let Workspace {
+            slots,
+            saved,
+            scratch,
+            ..
+        } = workspace;
+        let steps = self.instructions.iter().zip(saved);
+        for (instruction, saved) in steps.filter(|(step, _)| step.is_constant == constants) {
+            let mut y = std::mem::take(&mut slots[instruction.output]);
+            let x = instruction.operands(slots);
+            let saved = (!instruction.paths.is_empty()).then_some(saved);
+            instruction
+                .step
+                .forward(&x, &mut y[..instruction.n_output], saved, scratch);
+            slots[instruction.output] = y;
+        }
     }
 
     /// The number of elements of input `index`.
@@ -154,23 +189,8 @@ impl<T: Real> Program<T> {
             }
             workspace.slots[slot][..n_elements].copy_from_slice(input);
         }
-        let Workspace {
-            slots,
-            saved,
-            scratch,
-            ..
-        } = workspace;
-        for (instruction, saved) in self.instructions.iter().zip(saved) {
-            let mut y = std::mem::take(&mut slots[instruction.output]);
-            let inputs = instruction.inputs.iter();
-            let x: Vec<&[T]> = inputs.map(|&(slot, n)| &slots[slot][..n]).collect();
-            let saved = (!instruction.paths.is_empty()).then_some(saved);
-            instruction
-                .step
-                .forward(&x, &mut y[..instruction.n_output], saved, scratch);
-            slots[instruction.output] = y;
-        }
-        let output = &slots[self.output.slot][..self.output.n_elements];
+        self.run(workspace, false);
+        let output = &workspace.slots[self.output.slot][..self.output.n_elements];
         match output.iter().position(|x| !x.is_finite()) {
             None => Ok(output),
             Some(at) => Err(EngineError::new(
@@ -182,8 +202,8 @@ impl<T: Real> Program<T> {
 
     /// Sweeps V cotangents of the output (V × output) back through the sample last run forward.
     ///
-    /// Afterwards [`Workspace::gradient`] holds, for each input or activation differentiated by, its V × n rows,
-    /// and [`Workspace::gram`] gives the class Gram of each, parameters included.
+    /// Afterwards [`Workspace::gram`] gives the class Gram of each value differentiated by, and
+    /// [`Workspace::gradient`] the V × n rows of all but parameters that one layer alone uses, as they are.
     pub fn backward(&self, workspace: &mut Workspace<T>, cotangents: &[T]) {
         let n_output = self.output.n_elements;
         assert!(
@@ -200,11 +220,10 @@ impl<T: Real> Program<T> {
             gradients,
             grams,
         } = workspace;
-        for (gram, is_param) in grams.iter_mut().zip(&self.is_param) {
+        for (gram, is_direct) in grams.iter_mut().zip(&self.is_direct) {
             gram.clear();
-            gram.resize(usize::from(*is_param) * n_cotangents * n_cotangents, 0.0);
+            gram.resize(usize::from(*is_direct) * n_cotangents * n_cotangents, 0.0);
         }
-        let mut shared: Vec<Vec<T>> = vec![Vec::new(); self.wrt.len()];
         gradients.drain(..).for_each(|gradient| pool.give(gradient));
         let mut seed = pool.take(cotangents.len());
         seed.copy_from_slice(cotangents);
@@ -227,20 +246,26 @@ impl<T: Real> Program<T> {
             };
             let Some(mut gy) = gy else { continue };
             for param in &instruction.params {
-                let inputs = instruction.inputs.iter();
-                let x: Vec<&[T]> = inputs.map(|&(slot, n)| &slots[slot][..n]).collect();
+                let x = instruction.operands(slots);
                 let trained = Trained {
                     role: param.role,
                     n_elements: param.n_elements,
                     n_cotangents,
                 };
                 let step = &instruction.step;
-                if param.shared {
-                    let rows = &mut shared[param.wrt];
-                    rows.resize(n_cotangents * param.n_elements, T::ZERO);
-                    step.param_rows(trained, &x, &gy, rows, scratch);
-                } else {
-                    step.param_gram(trained, &x, &gy, &mut grams[param.wrt], scratch);
+                match param.target {
+                    Target::Gram(wrt) => {
+                        step.param_gram(trained, &x, &gy, &mut grams[wrt], scratch);
+                    }
+                    Target::Value(value) => {
+                        let mut rows = match cotangent_of[value].take() {
+                            Some(rows) => pool.unique(rows),
+                            None => pool.zeros(n_cotangents * param.n_elements),
+                        };
+                        let into = Arc::get_mut(&mut rows).expect("made unique above");
+                        step.param_rows(trained, &x, &gy, into, scratch);
+                        cotangent_of[value] = Some(rows);
+                    }
                 }
             }
             let Some((last, others)) = instruction.paths.split_last() else {
@@ -262,32 +287,25 @@ impl<T: Real> Program<T> {
             accumulate(&mut cotangent_of[last.value], gy, pool);
         }
 
-        for (rows, gram) in shared.iter().zip(grams.iter_mut()) {
-            if !rows.is_empty() {
-                quaver_kernels::gram::accumulate(rows, rows, n_cotangents, gram);
-            }
-        }
-        for (place, is_param) in self.wrt.iter().zip(&self.is_param) {
-            if *is_param {
-                gradients.push(Arc::new(Buffer::new(0)));
-                continue;
-            }
-            let gradient = match cotangent_of[place.value].clone() {
+        for (place, is_direct) in self.wrt.iter().zip(&self.is_direct) {
+            gradients.push(match cotangent_of[place.value].clone() {
+                _ if *is_direct => pool.zeros(0),
                 Some(gradient) => gradient,
                 // On a path in the graph, yet never reached: every slope on the way was structural zero.
-                None => {
-                    let mut zero = pool.take(n_cotangents * place.n_elements);
-                    zero.fill(T::ZERO);
-                    Arc::new(zero)
-                }
-            };
-            gradients.push(gradient);
+                None => pool.zeros(n_cotangents * place.n_elements),
+            });
         }
         cotangent_of.iter_mut().for_each(|slot| *slot = None);
     }
 }
 
 impl<T: Real> Instruction<T> {
+    /// What the step is run on.
+    fn operands<'s>(&self, slots: &'s [Buffer<T>]) -> Vec<&'s [T]> {
+        let inputs = self.inputs.iter();
+        inputs.map(|&(slot, n)| &slots[slot][..n]).collect()
+    }
+
     /// The cotangent `gy` (V × output) taken back to one input.
     fn transpose(
         &self,

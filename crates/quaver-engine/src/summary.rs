@@ -1,8 +1,8 @@
 //! What a model consists of, for people: layers, operators, arithmetic.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
-use crate::graph::{Graph, ValueId};
+use crate::graph::{Graph, Node, ValueId};
 
 /// An ONNX operator of the default domain that Quaver reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,41 +52,66 @@ impl Layer {
 }
 
 impl Graph {
-    /// The nodes that `output` needs and that have parameters, in order.
+    /// The nodes that `output` needs and that have parameters, in order. What was written out as several nodes is
+    /// one layer.
     pub fn layers(&self, output: ValueId) -> Vec<Layer> {
-        let nodes = self.nodes.iter().zip(self.needed_for(output));
-        nodes
-            .filter(|(node, needed)| *needed && !node.params.is_empty())
-            .map(|(node, _)| Layer {
-                name: node.name.clone(),
-                op_type: node.op_type.clone(),
-                params: node
-                    .params
-                    .iter()
-                    .map(|param| {
-                        let value = &self.values[param.value.index()];
-                        let name = value.initializer.as_ref().unwrap_or(&value.name);
-                        (name.clone(), value.shape.clone())
-                    })
-                    .collect(),
-                values: node.params.iter().map(|param| param.value).collect(),
-                output_shape: self.shape(node.output).to_vec(),
-                macs: node.op.macs(),
-            })
-            .collect()
+        let mut layers: Vec<Layer> = Vec::new();
+        let mut at_name: HashMap<(&str, &str), usize> = HashMap::new();
+        for (node, needed) in self.nodes.iter().zip(self.needed_for(output)) {
+            let params = self.trained_by(node);
+            if !needed || params.is_empty() {
+                continue;
+            }
+            let key = (node.name.as_str(), node.layer.as_str());
+            let at = *at_name.entry(key).or_insert_with(|| {
+                layers.push(Layer {
+                    name: node.name.clone(),
+                    op_type: node.layer.clone(),
+                    params: Vec::new(),
+                    values: Vec::new(),
+                    output_shape: Vec::new(),
+                    macs: 0,
+                });
+                layers.len() - 1
+            });
+            let layer = &mut layers[at];
+            layer.output_shape = self.shape(node.output).to_vec();
+            layer.macs += node.op.macs();
+            for value in params {
+                if !layer.values.contains(&value) {
+                    layer.values.push(value);
+                    let shape = self.shape(value).to_vec();
+                    layer.params.push((self.name(value).to_owned(), shape));
+                }
+            }
+        }
+        layers
     }
 
     /// The trainable parameters that `output` depends on, in order of first use.
     pub fn parameters(&self, output: ValueId) -> Vec<ValueId> {
         let mut found = Vec::new();
+        let mut is_found = vec![false; self.values.len()];
         for (node, needed) in self.nodes.iter().zip(self.needed_for(output)) {
-            for param in node.params.iter().filter(|_| needed) {
-                if !found.contains(&param.value) {
-                    found.push(param.value);
+            if !needed {
+                continue;
+            }
+            for value in self.trained_by(node) {
+                if !std::mem::replace(&mut is_found[value.index()], true) {
+                    found.push(value);
                 }
             }
         }
         found
+    }
+
+    /// The parameters that a node is trained by: the initializers behind its constants.
+    fn trained_by(&self, node: &Node) -> Vec<ValueId> {
+        let trained = node.params.iter().filter(|param| param.is_trained);
+        let origins = trained.filter_map(|param| self.values[param.value.index()].origin.as_ref());
+        origins
+            .flat_map(|origin| origin.params.iter().copied())
+            .collect()
     }
 
     /// The activations that `output` depends on, `output` left out, in order.
@@ -112,6 +137,11 @@ impl Graph {
             .collect()
     }
 
+    /// The name of a parameter: its initializer's.
+    pub fn parameter_name(&self, parameter: ValueId) -> &str {
+        self.name(parameter)
+    }
+
     /// The sum of squares of a constant; `None` for what depends on the sample.
     pub fn squared_norm(&self, value: ValueId) -> Option<f64> {
         let tensor = self.values[value.index()].constant.as_ref()?;
@@ -119,25 +149,10 @@ impl Graph {
         Some(values.iter().map(|x| x * x).sum())
     }
 
-    /// The name of the initializer that a parameter comes from.
-    pub fn parameter_name(&self, parameter: ValueId) -> &str {
-        let value = &self.values[parameter.index()];
-        value.initializer.as_ref().unwrap_or(&value.name)
-    }
-
     /// The number of distinct trainable numbers that `output` depends on.
     pub fn n_params(&self, output: ValueId) -> usize {
-        let mut params: Vec<(String, Vec<usize>)> = self
-            .layers(output)
-            .into_iter()
-            .flat_map(|layer| layer.params)
-            .collect();
-        params.sort();
-        params.dedup_by(|a, b| a.0 == b.0);
-        params
-            .iter()
-            .map(|(_, shape)| shape.iter().product::<usize>())
-            .sum()
+        let parameters = self.parameters(output);
+        parameters.iter().map(|&value| self.n_elements(value)).sum()
     }
 
     /// How often each operator occurs among the nodes that `output` needs, constants folded.

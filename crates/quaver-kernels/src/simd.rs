@@ -1,7 +1,7 @@
 //! Vectors of either number type on whichever instruction set the machine turns out to have.
 //!
 //! A [`Kernel`] is written once against [`Simd`]; [`dispatch`] compiles it for every instruction set that the
-//! `pulp` library covers (AVX-512, AVX2 with FMA, NEON, portable) and picks one at run time. Everything a
+//! `pulp` library covers (AVX-512, AVX2 with FMA, NEON), and for the target's baseline, and picks one at run time. Everything a
 //! kernel calls must be `#[inline(always)]`: only inlined code is compiled with the wider instructions.
 
 use std::marker::PhantomData;
@@ -12,7 +12,7 @@ use crate::Scalar;
 /// An instruction set that kernels are compiled for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Isa {
-    /// Four elements at a time, without fused multiply–add: runs anywhere.
+    /// What every machine of the target has, without fused multiply–add: SSE2 on x86-64.
     Portable,
     /// What `pulp` finds best on a machine that is not x86-64: NEON on arm64.
     Native,
@@ -49,8 +49,9 @@ impl Isa {
     /// Elements of `T` in a vector.
     pub fn lanes<T>(self) -> usize {
         match self {
+            #[cfg(not(target_arch = "x86_64"))]
             Self::Portable => 4,
-            Self::Native => 16 / size_of::<T>(),
+            Self::Portable | Self::Native => 16 / size_of::<T>(),
             Self::Avx2 => 32 / size_of::<T>(),
             Self::Avx512 => 64 / size_of::<T>(),
         }
@@ -94,11 +95,68 @@ pub trait Simd<T>: Copy {
 #[derive(Clone, Copy)]
 struct On<S>(S);
 
-/// Four elements, for the compiler to make of them what the machine has. A fused multiply–add would be a call to
-/// a slow library function here, so a b + c is rounded twice.
+/// What every machine of the target has. A fused multiply–add would be a call to a slow library function here, so
+/// a b + c is rounded twice.
 #[derive(Clone, Copy)]
-struct Portable;
+pub(crate) struct Portable;
 
+/// The 128-bit vectors that are part of x86-64. Written with the machine's own types: of arrays the compiler keeps
+/// sums in memory, one instruction per element.
+#[cfg(target_arch = "x86_64")]
+mod baseline {
+    use std::arch::x86_64::*;
+
+    use super::{Portable, Simd};
+
+    macro_rules! baseline {
+        ($t:ty, $v:ty, $splat:ident, $add:ident, $sub:ident, $mul:ident) => {
+            impl Simd<$t> for Portable {
+                type V = $v;
+                const LANES: usize = 16 / size_of::<$t>();
+                const REGISTERS: usize = 16;
+
+                #[inline(always)]
+                fn splat(self, x: $t) -> $v {
+                    // SAFETY: SSE2 is part of x86-64.
+                    unsafe { $splat(x) }
+                }
+                #[inline(always)]
+                fn add(self, a: $v, b: $v) -> $v {
+                    // SAFETY: as above.
+                    unsafe { $add(a, b) }
+                }
+                #[inline(always)]
+                fn sub(self, a: $v, b: $v) -> $v {
+                    // SAFETY: as above.
+                    unsafe { $sub(a, b) }
+                }
+                #[inline(always)]
+                fn mul(self, a: $v, b: $v) -> $v {
+                    // SAFETY: as above.
+                    unsafe { $mul(a, b) }
+                }
+                #[inline(always)]
+                fn mul_add(self, a: $v, b: $v, c: $v) -> $v {
+                    // SAFETY: as above.
+                    unsafe { $add($mul(a, b), c) }
+                }
+            }
+        };
+    }
+
+    baseline!(f32, __m128, _mm_set1_ps, _mm_add_ps, _mm_sub_ps, _mm_mul_ps);
+    baseline!(
+        f64,
+        __m128d,
+        _mm_set1_pd,
+        _mm_add_pd,
+        _mm_sub_pd,
+        _mm_mul_pd
+    );
+}
+
+/// Four elements, for the compiler to make of them what the machine has.
+#[cfg(not(target_arch = "x86_64"))]
 impl<T: Scalar> Simd<T> for Portable {
     type V = [T; 4];
     const LANES: usize = 4;
@@ -211,6 +269,7 @@ pub(crate) fn dispatch<T: Scalar, K: Kernel<T>>(isa: Isa, kernel: K) {
 pub(crate) fn vectorize<T: Scalar, K: Kernel<T>>(isa: Isa, kernel: K)
 where
     Adapter<K, T>: pulp::WithSimd<Output = ()>,
+    Portable: Simd<T>,
 {
     #[cfg(target_arch = "x86_64")]
     match isa {

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use quaver_data::DataError;
-use quaver_engine::EngineError;
+use quaver_engine::{EngineError, UnsupportedNode};
 use quaver_geometry::GeometryError;
 
 /// Where an error comes from, for callers who branch on it.
@@ -61,6 +61,13 @@ impl Error {
             message: format!("{place}: {}", self.message),
             ..self
         }
+    }
+
+    /// Every node of a model that cannot be read, where that is what went wrong.
+    pub fn unsupported_nodes(&self) -> &[UnsupportedNode] {
+        let source = self.source.as_ref();
+        let engine = source.and_then(|source| source.downcast_ref::<EngineError>());
+        engine.map_or(&[], EngineError::unsupported_nodes)
     }
 
     /// Where it comes from.

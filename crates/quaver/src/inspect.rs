@@ -1,6 +1,6 @@
 //! What is in a model: for reading before anything is computed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use quaver_engine::{Graph, Head, HeadKind, Layer, ValueId};
@@ -33,14 +33,27 @@ pub struct Inspection {
     pub outputs: Vec<Port>,
     /// What the classifier's head is, or why the model is not a classifier.
     pub head: Result<HeadFacts, String>,
-    /// Nodes that have trainable parameters, in order.
+    /// Nodes that have trainable parameters, in order: the blocks `layer:NAME`.
     pub layers: Vec<Layer>,
+    /// Trainable parameters, in the order of their first use: the blocks `param:NAME`.
+    pub parameters: Vec<Parameter>,
     /// How often each operator occurs, constants folded.
     pub operators: BTreeMap<String, usize>,
     /// Trainable numbers; one used twice counts once.
     pub n_params: usize,
     /// Multiply–accumulates of one forward pass of one sample.
     pub macs: u64,
+}
+
+/// A trainable parameter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parameter {
+    /// The initializer's name.
+    pub name: String,
+    /// Its shape.
+    pub shape: Vec<usize>,
+    /// The layers that use it, by name.
+    pub layers: Vec<String>,
 }
 
 /// The head of a classifier.
@@ -70,10 +83,12 @@ pub fn inspect(path: impl AsRef<Path>, options: &LoadOptions) -> Result<Inspecti
         Ok(head) => Some(head.logits),
         Err(_) => graph.outputs().first().copied(),
     };
+    let layers = wanted.map(|id| graph.layers(id)).unwrap_or_default();
     Ok(Inspection {
         inputs: graph.inputs().iter().map(port).collect(),
         outputs: graph.outputs().iter().map(port).collect(),
-        layers: wanted.map(|id| graph.layers(id)).unwrap_or_default(),
+        parameters: wanted.map_or_else(Vec::new, |id| parameters(&graph, id, &layers)),
+        layers,
         operators: wanted.map(|id| graph.operators(id)).unwrap_or_default(),
         n_params: wanted.map_or(0, |id| graph.n_params(id)),
         macs: wanted.map_or(0, |id| graph.macs(id)),
@@ -86,4 +101,22 @@ pub fn inspect(path: impl AsRef<Path>, options: &LoadOptions) -> Result<Inspecti
             Err(error) => Err(error.to_string()),
         },
     })
+}
+
+fn parameters(graph: &Graph, wanted: ValueId, layers: &[Layer]) -> Vec<Parameter> {
+    let mut users: HashMap<ValueId, Vec<String>> = HashMap::new();
+    for layer in layers {
+        for &value in &layer.values {
+            let names = users.entry(value).or_default();
+            if !names.contains(&layer.name) {
+                names.push(layer.name.clone());
+            }
+        }
+    }
+    let facts = |id: ValueId| Parameter {
+        name: graph.parameter_name(id).to_owned(),
+        shape: graph.shape(id).to_vec(),
+        layers: users.remove(&id).unwrap_or_default(),
+    };
+    graph.parameters(wanted).into_iter().map(facts).collect()
 }

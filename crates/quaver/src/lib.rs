@@ -53,7 +53,7 @@ pub use error::{Error, ErrorKind};
 pub use evaluation::{
     Description, Evaluated, Evaluation, Reader, SampleFailure, Source, evaluate_each,
 };
-pub use inspect::{HeadFacts, Inspection, Port, inspect};
+pub use inspect::{HeadFacts, Inspection, Parameter, Port, inspect};
 pub use model::{LoadOptions, Model};
 pub use network::Network;
 pub use score::{
@@ -64,7 +64,9 @@ pub use quaver_data::{
     DataError, Dataset, InMemory, Layout, OpenOptions, Sample, Subset, check_labels, format_names,
     open, parse_indices,
 };
-pub use quaver_engine::{Graph, Head, HeadChoice, HeadKind, Layer, OperatorInfo, operators};
+pub use quaver_engine::{
+    Graph, Head, HeadChoice, HeadKind, Layer, OperatorInfo, UnsupportedNode, operators,
+};
 pub use quaver_geometry::{
     ClassGram, Classes, Compat, Family, Lumping, Measures, ObjectiveChoice, Softmax,
 };

@@ -12,7 +12,9 @@ use crate::arguments::ModelArgs;
 use crate::console::Console;
 use crate::failure::Failure;
 
-/// Say what a model is: inputs, head, layers, operators, and whether all of it is supported.
+/// Say what a model is: inputs, head, layers, parameters, operators, and whether all of it is supported.
+///
+/// The names of layers and parameters are those of the blocks layer:NAME and param:NAME of `quaver score --wrt`.
 ///
 /// Exit status 2 if the model cannot be used: the reason is on stdout, in JSON too.
 #[derive(Debug, Args)]
@@ -20,6 +22,8 @@ use crate::failure::Failure;
 Examples:
   quaver inspect model.onnx
   quaver inspect model.onnx --json | jq .n_params
+  quaver inspect model.onnx --json | jq -r '.params[].name'
+  quaver inspect model.onnx --json | jq .unsupported
   quaver inspect dynamic.onnx --input-shape 3,224,224")]
 pub struct Inspect {
     /// ONNX file.
@@ -40,7 +44,7 @@ impl Inspect {
             (Ok(inspection), true) => self.json_of(inspection).to_json_pretty(),
             (Ok(inspection), false) => self.text_of(inspection),
             (Err(error), true) => self.json_of_error(error).to_json_pretty(),
-            (Err(_), false) => String::new(),
+            (Err(error), false) => unsupported(error),
         };
         console.result(&text)?;
         match result.map(|inspection| inspection.head) {
@@ -93,6 +97,8 @@ impl Inspect {
         if !inspection.layers.is_empty() {
             text.push('\n');
             text.push_str(&layers(inspection));
+            text.push('\n');
+            text.push_str(&parameters(inspection));
         }
         text
     }
@@ -124,6 +130,11 @@ impl Inspect {
                 })
             })
             .collect();
+        let params: Vec<Json> = inspection
+            .parameters
+            .iter()
+            .map(|param| json!({"name": param.name, "shape": param.shape, "layers": param.layers}))
+            .collect();
         let n_classes = inspection.head.as_ref().ok().map(|head| head.n_classes);
         RunRecord::new()
             .with("model", self.model.display().to_string())
@@ -138,13 +149,25 @@ impl Inspect {
             .with("macs", inspection.macs)
             .with("operators", json!(inspection.operators))
             .with("layers", layers)
+            .with("params", params)
     }
 
     fn json_of_error(&self, error: &Error) -> RunRecord {
+        let nodes: Vec<Json> = error
+            .unsupported_nodes()
+            .iter()
+            .map(|node| {
+                json!({
+                    "node": node.node, "operator": node.operator, "opset": node.opset,
+                    "reason": node.reason,
+                })
+            })
+            .collect();
         RunRecord::new()
             .with("model", self.model.display().to_string())
             .with("supported", false)
             .with("reason", error.to_string())
+            .with("unsupported", nodes)
     }
 }
 
@@ -170,10 +193,69 @@ fn layers(inspection: &Inspection) -> String {
             ]
         })
         .collect();
-    text_table(&columns, &rows, &TextOptions::default())
+    text_table(&columns, &rows, &whole())
+}
+
+fn parameters(inspection: &Inspection) -> String {
+    let columns = [
+        ("parameter", Kind::Text),
+        ("shape", Kind::Text),
+        ("numbers", Kind::Int),
+        ("layers", Kind::Text),
+    ]
+    .map(|(name, kind)| Column::new(name, kind, ""));
+    let rows: Vec<Vec<Value>> = inspection
+        .parameters
+        .iter()
+        .map(|param| {
+            let n = param.shape.iter().product::<usize>();
+            vec![
+                param.name.as_str().into(),
+                shape(&param.shape).into(),
+                Value::Int(i64::try_from(n).unwrap_or(i64::MAX)),
+                param.layers.join(", ").into(),
+            ]
+        })
+        .collect();
+    text_table(&columns, &rows, &whole())
+}
+
+/// Every node that cannot be read.
+fn unsupported(error: &Error) -> String {
+    let columns = [
+        ("node", Kind::Text),
+        ("operator", Kind::Text),
+        ("opset", Kind::Int),
+        ("reason", Kind::Text),
+    ]
+    .map(|(name, kind)| Column::new(name, kind, ""));
+    let nodes = error.unsupported_nodes();
+    if nodes.is_empty() {
+        return String::new();
+    }
+    let rows: Vec<Vec<Value>> = nodes
+        .iter()
+        .map(|node| {
+            vec![
+                node.node.as_str().into(),
+                node.operator.as_str().into(),
+                Value::Int(node.opset),
+                node.reason.as_str().into(),
+            ]
+        })
+        .collect();
+    text_table(&columns, &rows, &whole())
 }
 
 fn shape(dims: &[usize]) -> String {
     let dims: Vec<String> = dims.iter().map(usize::to_string).collect();
     dims.join("×")
+}
+
+/// Names are there to be copied: nothing is cut.
+fn whole() -> TextOptions {
+    TextOptions {
+        width: usize::MAX,
+        ..TextOptions::default()
+    }
 }

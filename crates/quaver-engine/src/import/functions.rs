@@ -54,6 +54,16 @@ pub(super) struct Call<'a> {
     pub opsets: Opsets,
 }
 
+impl Call<'_> {
+    /// The same, without the model it was read from.
+    pub fn into_owned(self) -> Call<'static> {
+        Call {
+            node: Cow::Owned(self.node.into_owned()),
+            opsets: self.opsets,
+        }
+    }
+}
+
 type Functions<'a> = HashMap<(&'a str, &'a str, &'a str), &'a FunctionProto>;
 
 /// The nodes of `graph`, calls of the model's functions written out.

@@ -34,13 +34,12 @@ pub(super) fn declare(
             Shapes::OneSample => shape(tensor, options, given.len()),
             Shapes::Whole => whole(tensor),
         };
-        let id = importer.declare(Value {
-            name: input.name.clone(),
-            shape: shape.map_err(place)?,
-            element: elements::of_type(tensor.elem_type),
-            constant: None,
-            initializer: None,
-        })?;
+        let id = importer.declare(Value::variable(
+            input.name.clone(),
+            shape.map_err(place)?,
+            elements::of_type(tensor.elem_type),
+        ))?;
+        importer.graph.values[id.index()].is_raw = true;
         importer.graph.inputs.push(id);
     }
     if given.is_empty() && shapes == Shapes::OneSample {

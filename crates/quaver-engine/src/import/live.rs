@@ -2,12 +2,12 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::functions::{Call, Opsets};
-use super::{ML, Shapes, is_default, node_name};
-use crate::EngineError;
+use super::functions::Call;
+use super::{Shapes, is_default, node_name};
 use crate::onnx::proto::{GraphProto, NodeProto};
 use crate::onnx::tensors::data_type;
 use crate::ops;
+use crate::{EngineError, UnsupportedNode};
 
 /// The outputs to read: all, but of a classifier that gives labels beside probabilities only the latter, since
 /// a label has no derivative.
@@ -83,51 +83,86 @@ fn reads<'a>(node: &'a NodeProto, visit: &mut dyn FnMut(&'a str)) {
     }
 }
 
-/// One error that names every operator that is missing, rather than one per attempt.
-pub(super) fn refuse_unknown_operators(
-    calls: &[Call<'_>],
-    opsets: Opsets,
-) -> Result<(), EngineError> {
-    let mut unknown: Vec<(String, &NodeProto, usize)> = Vec::new();
-    for Call { node, opsets } in calls {
-        let known = ops::find(&node.domain, &node.op_type)
-            .is_some_and(|def| def.since <= opsets.of(&node.domain));
-        if known {
-            continue;
-        }
-        let name = if is_default(&node.domain) {
-            node.op_type.clone()
-        } else {
-            format!("{}.{}", node.domain, node.op_type)
-        };
-        match unknown.iter_mut().find(|(other, ..)| *other == name) {
-            Some((.., count)) => *count += 1,
-            None => unknown.push((name, node, 1)),
-        }
-    }
-    if unknown.is_empty() {
-        return Ok(());
-    }
-    let list: Vec<String> = unknown
-        .iter()
-        .map(|(name, first, count)| {
-            let place = match count {
-                1 => format!("{name} (node '{}')", node_name(first)),
-                _ => format!("{name} ({count} nodes, first '{}')", node_name(first)),
-            };
-            match ops::refusal(&first.op_type) {
-                Some(why) => format!("{place}: {why}"),
-                None => place,
-            }
-        })
-        .collect();
-    let (opset, ml) = (opsets.default, calls.iter().any(|c| c.node.domain == ML));
-    let opset = match ml {
-        true => format!("{opset} (ai.onnx.ml {})", opsets.ml),
-        false => opset.to_string(),
-    };
-    Err(EngineError::unsupported(format!(
-        "operators that are not supported in opset {opset}: {}",
-        list.join(", ")
-    )))
+/// What a node reads that is not a tensor of its own.
+pub(super) fn reads_any(node: &NodeProto, names: &HashSet<String>) -> bool {
+    let mut found = false;
+    reads(node, &mut |name| found |= names.contains(name));
+    found
 }
+
+/// Whether an operator is known in the opset of its node.
+pub(super) fn is_known(call: &Call<'_>) -> bool {
+    let node = &call.node;
+    ops::find(&node.domain, &node.op_type)
+        .is_some_and(|def| def.since <= call.opsets.of(&node.domain))
+}
+
+/// What is said of a node that cannot be read.
+pub(super) fn unsupported(call: &Call<'_>, reason: String) -> UnsupportedNode {
+    let node = &call.node;
+    UnsupportedNode {
+        node: node_name(node).to_owned(),
+        operator: match is_default(&node.domain) {
+            true => node.op_type.clone(),
+            false => format!("{}.{}", node.domain, node.op_type),
+        },
+        opset: call.opsets.of(&node.domain),
+        reason,
+    }
+}
+
+/// One error that names everything that is not supported, rather than one per attempt: each operator that is
+/// missing with its first node, and each node of an operator that is there.
+pub(super) fn refuse(nodes: Vec<UnsupportedNode>) -> EngineError {
+    let mut missing: Vec<(&UnsupportedNode, usize)> = Vec::new();
+    let mut list: Vec<String> = Vec::new();
+    for node in nodes.iter().filter(|node| node.reason.starts_with(MISSING)) {
+        match missing
+            .iter_mut()
+            .find(|(other, _)| other.operator == node.operator)
+        {
+            Some((_, count)) => *count += 1,
+            None => missing.push((node, 1)),
+        }
+    }
+    for (first, count) in &missing {
+        let UnsupportedNode {
+            node,
+            operator,
+            opset,
+            reason,
+        } = first;
+        let why = reason.trim_start_matches(MISSING);
+        list.push(match count {
+            1 => format!("{operator} in opset {opset} (node '{node}'){why}"),
+            _ => format!("{operator} in opset {opset} ({count} nodes, first '{node}'){why}"),
+        });
+    }
+    let mut message = Vec::new();
+    if !list.is_empty() {
+        message.push(format!(
+            "operators that are not supported: {}",
+            list.join(", ")
+        ));
+    }
+    let others = nodes
+        .iter()
+        .filter(|node| !node.reason.starts_with(MISSING));
+    message.extend(others.map(|node| {
+        format!(
+            "node '{}' ({}, opset {}): {}",
+            node.node, node.operator, node.opset, node.reason
+        )
+    }));
+    EngineError::of_nodes(message.join("; "), nodes)
+}
+
+/// What is said of an operator that is not there.
+pub(super) fn missing(op_type: &str) -> String {
+    match ops::refusal(op_type) {
+        Some(why) => format!("{MISSING}: {why}"),
+        None => MISSING.to_owned(),
+    }
+}
+
+const MISSING: &str = "not a supported operator";

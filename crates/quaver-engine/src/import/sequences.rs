@@ -7,7 +7,7 @@ use crate::compose::Body;
 use crate::graph::Value;
 use crate::onnx::node::resolve_axis;
 use crate::onnx::proto::{AttributeProto, NodeProto};
-use crate::tensor::{Element, Tensor};
+use crate::tensor::Tensor;
 
 /// Whether an operator has sequences among its inputs or outputs.
 pub(super) fn concerns(op_type: &str) -> bool {
@@ -65,13 +65,7 @@ impl Importer {
             "SequenceLength" => {
                 let n = i64::try_from(self.names_of(proto)?.len()).unwrap_or(i64::MAX);
                 let tensor = Tensor::ints(vec![n]).reshaped(&[])?;
-                self.declare(Value {
-                    name: output.clone(),
-                    shape: Vec::new(),
-                    element: Element::Int,
-                    constant: Some(tensor),
-                    initializer: None,
-                })?;
+                self.declare(Value::constant(output.clone(), tensor, None))?;
                 Ok(())
             }
             _ => {

@@ -225,13 +225,7 @@ fn build(node: &NodeContext<'_>, rule: impl Rule, n_inputs: usize) -> Result<Bui
         operands,
         spreads,
     };
-    // A vector along one axis is a bias or a scale; other constants are part of the arithmetic.
-    let is_vector = |input: &Input| {
-        let longer = input.shape.iter().filter(|&&n| n > 1).count();
-        longer == 1 && input.constant.is_some()
-    };
-    let params = (0..inputs.len()).filter(|&at| is_vector(inputs[at]));
-    Ok(Built::layer(op, values, shape, params.collect()))
+    Ok(Built::step(op, values, shape))
 }
 
 /// The result when every operand is a constant of integers.

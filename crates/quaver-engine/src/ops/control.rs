@@ -23,7 +23,7 @@ pub(super) fn branch(node: &NodeContext<'_>) -> Result<Built, EngineError> {
     let mut body = Body::new(node);
     for initializer in &graph.initializer {
         let tensor = tensors::tensor(initializer, None)?;
-        body.constants.push((initializer.name.clone(), tensor));
+        body.parameters.push((initializer.name.clone(), tensor));
     }
     body.nodes.clone_from(&graph.node);
     body.is_branch = true;

@@ -9,7 +9,7 @@ use crate::onnx::node::NodeContext;
 use crate::onnx::proto::AttributeProto;
 use crate::onnx::tensors::data_type;
 use crate::op::Built;
-use crate::tensor::Element;
+use crate::tensor::{Data, Element, Tensor};
 
 fn axis(axis: i64) -> Vec<AttributeProto> {
     vec![AttributeProto::int("axis", axis)]
@@ -179,12 +179,14 @@ fn scores(
     }
     let x = real(body, node)?;
     let x = body.reshape(&x, &[node.input(0)?.shape.iter().product::<usize>() / n, n]);
-    let weight = body.floats(&[n_rows, n], coefficients)?;
+    let weight = Tensor::new(vec![n_rows, n], Data::F64(coefficients))?;
+    let weight = body.parameter("coefficients", weight);
     let mut inputs = vec![&x, &weight];
     let bias;
     if !intercepts.is_empty() {
         let values = intercepts.iter().map(|&b| f64::from(b)).collect();
-        bias = body.floats(&[n_rows], values)?;
+        let values = Tensor::new(vec![n_rows], Data::F64(values))?;
+        bias = body.parameter("intercepts", values);
         inputs.push(&bias);
     }
     Ok(body.with("Gemm", &inputs, vec![AttributeProto::int("transB", 1)]))

@@ -481,7 +481,7 @@ fn what_cannot_be_read_says_so() {
     };
     check(
         case("Loop", [x(&[1, 2])]),
-        "operators that are not supported in opset 17: Loop (node 'under test')",
+        "operators that are not supported: Loop in opset 17 (node 'under test')",
     );
     check(case("Gelu", [x(&[1, 2])]), "Gelu");
     check(case("Relu", [x(&[1, 2])]).opset(99), "opset 99");

@@ -65,8 +65,11 @@ impl Pass<'_> {
 
     /// The channels-last form of `node`, if it has one and it pays.
     fn channels_last(&self, node: &Node, options: ProgramOptions) -> Option<Arc<dyn Operator>> {
-        let rank = self.graph.shape(node.output).len();
-        let fits = (3..=5).contains(&rank)
+        let output = &self.graph.values[node.output.index()];
+        let rank = output.shape.len();
+        // What is computed once is not worth it.
+        let fits = output.constant.is_none()
+            && (3..=5).contains(&rank)
             && node
                 .inputs
                 .iter()
@@ -89,13 +92,7 @@ impl Pass<'_> {
     /// A new value: `value` with its channels last.
     fn twin(&mut self, value: ValueId) -> ValueId {
         let known = &self.graph.values[value.index()];
-        let twin = Value {
-            name: known.name.clone(),
-            shape: moved(&known.shape),
-            constant: None,
-            initializer: None,
-            element: known.element,
-        };
+        let twin = Value::variable(known.name.clone(), moved(&known.shape), known.element);
         let id = ValueId(self.graph.values.len() as u32);
         self.graph.values.push(twin);
         self.last_of[value.index()] = Some(id);
@@ -135,6 +132,7 @@ impl Pass<'_> {
         self.graph.nodes.push(Node {
             name: self.graph.name(from).to_owned(),
             op_type: "Transpose".to_owned(),
+            layer: "Transpose".to_owned(),
             op,
             inputs: vec![from],
             output: to,

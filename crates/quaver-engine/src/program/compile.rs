@@ -1,7 +1,10 @@
 //! Graph to program: what is on the path, which slot each value lives in and for how long.
 
-use super::{Instruction, ParamUse, Path, Place, Program};
-use crate::graph::{Graph, Node, ValueId};
+use std::borrow::Cow;
+use std::iter::repeat;
+
+use super::{Instruction, ParamUse, Path, Place, Program, Target};
+use crate::graph::{Graph, Node, Param, ValueId};
 use crate::op::{Flow, ProgramOptions, Real};
 use crate::passes;
 use crate::tensor::broadcast_index;
@@ -13,38 +16,39 @@ pub(super) fn compile<T: Real>(
     wrt: &[ValueId],
     options: ProgramOptions,
 ) -> Result<Program<T>, EngineError> {
-    let graph = passes::fused(graph, output, wrt, options);
-    let trained = trained(&graph, wrt)?;
-    let mut sources = wrt.to_vec();
-    let nodes = graph.nodes.iter().zip(&trained);
-    let training = nodes.filter(|(_, params)| !params.is_empty());
-    sources.extend(training.map(|(node, _)| node.output));
-    let on_path = on_path(&graph, &sources);
-    for &value in wrt {
-        if !graph.is_real(value) {
-            return Err(EngineError::new(
-                EngineErrorKind::Option,
-                format!(
-                    "'{}' holds integers, which cannot be differentiated by; name a value computed from it, such as the embedding of token ids",
-                    graph.name(value)
-                ),
-            ));
-        }
-        let nodes = graph.nodes.iter().zip(&trained);
-        let uses = nodes.filter(|(_, params)| params.iter().any(|used| wrt[used.wrt] == value));
-        let starts: Vec<ValueId> = uses.map(|(node, _)| node.output).chain([value]).collect();
-        let reaches = self::on_path(&graph, &starts)[output.index()];
-        if !reaches {
+    if let Some(&ids) = wrt.iter().find(|&&value| !graph.is_real(value)) {
+        return Err(EngineError::new(
+            EngineErrorKind::Option,
+            format!(
+                "'{}' holds integers, which cannot be differentiated by; name a value computed from it, such as the embedding of token ids",
+                graph.name(ids)
+            ),
+        ));
+    }
+    let Followed { graph, output, wrt } = follow(graph, output, wrt)?;
+    // What is differentiated by has to stay what it is.
+    let used = graph.nodes.iter().flat_map(|node| &node.params);
+    let used = used.filter(|param| target(&graph, param, &wrt).is_some());
+    let keep: Vec<ValueId> = used.map(|param| param.value).chain(wrt.clone()).collect();
+    let graph = passes::fused(&graph, output, &keep, options);
+    let trained: Vec<Vec<ParamUse>> = graph
+        .nodes
+        .iter()
+        .map(|node| uses(&graph, node, &wrt))
+        .collect();
+    for value in &wrt {
+        if !on_path(&graph, &trained, &wrt, std::slice::from_ref(value))[output.index()] {
             return Err(EngineError::new(
                 EngineErrorKind::Option,
                 format!(
                     "'{}' does not depend on '{}'",
                     graph.name(output),
-                    graph.name(value)
+                    graph.name(*value)
                 ),
             ));
         }
     }
+    let on_path = on_path(&graph, &trained, &wrt, &wrt);
     let plan = plan_slots(&graph, output, &trained);
     let slot_of = |value: ValueId| {
         plan.slot_of[value.index()].expect("every value that is computed or given has a slot")
@@ -73,6 +77,7 @@ pub(super) fn compile<T: Real>(
                 step,
                 paths,
                 params: params.clone(),
+                is_constant: is_constant(&graph, node.output),
             }
         })
         .collect();
@@ -82,6 +87,10 @@ pub(super) fn compile<T: Real>(
             graph.name(output)
         )));
     }
+    let floats = |value: ValueId| {
+        let tensor = graph.values[value.index()].constant.as_ref();
+        tensor.and_then(|tensor| tensor.floats())
+    };
     Ok(Program {
         instructions,
         inputs: graph
@@ -90,71 +99,140 @@ pub(super) fn compile<T: Real>(
             .map(|&input| (slot_of(input), graph.n_elements(input)))
             .collect(),
         output: place(output),
-        wrt: wrt.iter().map(|&value| place(value)).collect(),
-        is_param: wrt
+        constants: plan
+            .constants
             .iter()
-            .map(|&value| graph.values[value.index()].constant.is_some())
+            .filter_map(|&value| Some((slot_of(value), floats(value)?)))
             .collect(),
+        is_direct: (0..wrt.len())
+            .map(|at| {
+                let mut uses = trained.iter().flatten();
+                uses.any(|used| used.target == Target::Gram(at))
+            })
+            .collect(),
+        wrt: wrt.iter().map(|&value| place(value)).collect(),
         n_values: graph.values.len(),
         slots: plan.lengths,
     })
 }
 
-/// For every node, the parameters among `wrt` that it uses.
-fn trained(graph: &Graph, wrt: &[ValueId]) -> Result<Vec<Vec<ParamUse>>, EngineError> {
-    let mut uses: Vec<Vec<ParamUse>> = vec![Vec::new(); graph.nodes.len()];
-    for (index, &value) in wrt.iter().enumerate() {
-        if graph.values[value.index()].constant.is_none() {
-            continue;
-        }
-        let initializer = &graph.values[value.index()].initializer;
-        let is_rearranged = |&other: &ValueId| {
-            other != value && graph.values[other.index()].initializer == *initializer
-        };
-        if initializer.is_some() && wrt.iter().any(is_rearranged) {
-            return Err(EngineError::unsupported(format!(
-                "parameter '{}' is used in two arrangements, whose gradients would have to be added up element by element",
-                initializer.as_deref().unwrap_or_default()
-            )));
-        }
-        let mut n_uses = 0;
-        for (node, uses) in graph.nodes.iter().zip(&mut uses) {
-            for param in node.params.iter().filter(|param| param.value == value) {
-                if !node.op.trains(param.role) {
-                    return Err(EngineError::unsupported(format!(
-                        "node '{}' ({}): its parameter '{}' cannot be differentiated by",
-                        node.name,
-                        node.op_type,
-                        graph.name(value)
-                    )));
-                }
-                n_uses += 1;
-                uses.push(ParamUse {
-                    wrt: index,
-                    role: param.role,
-                    n_elements: graph.n_elements(value),
-                    shared: false,
-                });
+/// A graph in which everything in `wrt` can be differentiated by.
+struct Followed<'g> {
+    graph: Cow<'g, Graph>,
+    output: ValueId,
+    wrt: Vec<ValueId>,
+}
+
+/// `graph` itself, if its layers use the parameters in `wrt` once each and as they are; else with those followed
+/// that are used otherwise.
+fn follow<'g>(
+    graph: &'g Graph,
+    output: ValueId,
+    wrt: &[ValueId],
+) -> Result<Followed<'g>, EngineError> {
+    let mut followed = Followed {
+        graph: Cow::Borrowed(graph),
+        output,
+        wrt: wrt.to_vec(),
+    };
+    let mut moving = Vec::new();
+    loop {
+        let known = moving.len();
+        for (&value, &original) in followed.wrt.iter().zip(wrt) {
+            let is_constant = graph.values[original.index()].constant.is_some();
+            if is_constant && !moving.contains(&original) && !is_direct(&followed, value) {
+                moving.push(original);
             }
         }
-        if n_uses > 1 {
-            let uses = uses.iter_mut().flatten();
-            uses.filter(|used| used.wrt == index)
-                .for_each(|used| used.shared = true);
+        if moving.len() == known {
+            return Ok(followed);
+        }
+        let traced = graph.traced(&moving)?;
+        let again = |value: ValueId| {
+            let name = graph.name(value);
+            traced.find(name).ok_or_else(|| {
+                EngineError::unsupported(format!(
+                    "'{name}' is not computed where '{}' is differentiated by: ask for them one by one",
+                    graph.name(moving[0])
+                ))
+            })
+        };
+        let output = again(output)?;
+        let wrt = wrt.iter().map(|&value| again(value));
+        followed = Followed {
+            wrt: wrt.collect::<Result<_, _>>()?,
+            graph: Cow::Owned(traced),
+            output,
+        };
+    }
+}
+
+/// Whether one layer alone uses a parameter, all of it, and knows its gradient.
+fn is_direct(followed: &Followed<'_>, parameter: ValueId) -> bool {
+    let graph = &followed.graph;
+    let mut n_uses = 0;
+    let mut is_known = true;
+    for (node, needed) in graph.nodes.iter().zip(graph.needed_for(followed.output)) {
+        for param in node.params.iter().filter(|_| needed) {
+            let value = &graph.values[param.value.index()];
+            let origin = value.origin.as_ref();
+            if origin.is_some_and(|origin| origin.roots.contains(&parameter)) {
+                n_uses += 1;
+                is_known &= value.whole() == Some(parameter) && node.op.trains(param.role);
+            }
         }
     }
-    Ok(uses)
+    n_uses == 1 && is_known
+}
+
+/// Where the derivative by a constant that a node has captured goes, if anyone asks for it.
+fn target(graph: &Graph, param: &Param, wrt: &[ValueId]) -> Option<Target> {
+    let value = &graph.values[param.value.index()];
+    if value.moves {
+        return Some(Target::Value(param.value.index()));
+    }
+    let whole = value.whole()?;
+    wrt.iter().position(|&w| w == whole).map(Target::Gram)
+}
+
+/// The parameters of a node that are differentiated by.
+fn uses(graph: &Graph, node: &Node, wrt: &[ValueId]) -> Vec<ParamUse> {
+    let params = node.params.iter().filter(|p| node.op.trains(p.role));
+    params
+        .filter_map(|param| {
+            Some(ParamUse {
+                role: param.role,
+                n_elements: graph.n_elements(param.value),
+                target: target(graph, param, wrt)?,
+            })
+        })
+        .collect()
+}
+
+/// Whether a value is the same for every sample.
+fn is_constant(graph: &Graph, value: ValueId) -> bool {
+    graph.values[value.index()].constant.is_some()
 }
 
 /// Which values depend on one of `sources`, themselves included.
-fn on_path(graph: &Graph, sources: &[ValueId]) -> Vec<bool> {
+fn on_path(
+    graph: &Graph,
+    trained: &[Vec<ParamUse>],
+    wrt: &[ValueId],
+    sources: &[ValueId],
+) -> Vec<bool> {
     let mut on_path = vec![false; graph.values.len()];
     for source in sources {
         on_path[source.index()] = true;
     }
-    for node in &graph.nodes {
+    for (node, params) in graph.nodes.iter().zip(trained) {
         let mut inputs = node.inputs.iter().enumerate();
-        if inputs.any(|(at, input)| on_path[input.index()] && node.op.carries(at)) {
+        let carries = inputs.any(|(at, input)| on_path[input.index()] && node.op.carries(at));
+        let is_trained = params.iter().any(|param| match param.target {
+            Target::Gram(at) => sources.contains(&wrt[at]),
+            Target::Value(value) => on_path[value],
+        });
+        if carries || is_trained {
             on_path[node.output.index()] = true;
         }
     }
@@ -185,6 +263,8 @@ fn paths(graph: &Graph, node: &Node, on_path: &[bool], flow: impl Fn(usize) -> F
 struct Slots {
     lengths: Vec<usize>,
     slot_of: Vec<Option<usize>>,
+    /// What steps are run on and no step computes.
+    constants: Vec<ValueId>,
 }
 
 /// Gives every value a slot that it shares with values that are dead when it is computed.
@@ -208,7 +288,22 @@ fn plan_slots(graph: &Graph, output: ValueId, trained: &[Vec<ParamUse>]) -> Slot
     let mut slots = Slots {
         lengths: Vec::new(),
         slot_of: vec![None; graph.values.len()],
+        constants: Vec::new(),
     };
+    // What is there before a sample comes, in slots of its own.
+    let inputs = graph.nodes.iter().flat_map(|node| &node.inputs);
+    let computed = graph.nodes.iter().map(|node| &node.output);
+    for (&value, is_computed) in computed.zip(repeat(true)).chain(inputs.zip(repeat(false))) {
+        let slot = &mut slots.slot_of[value.index()];
+        if is_constant(graph, value) && slot.is_none() {
+            *slot = Some(slots.lengths.len());
+            slots.lengths.push(graph.n_elements(value));
+            last_use[value.index()] = usize::MAX;
+            if !is_computed {
+                slots.constants.push(value);
+            }
+        }
+    }
     let mut free: Vec<usize> = Vec::new();
     let assign = |slots: &mut Slots, free: &mut Vec<usize>, value: ValueId| {
         let n = graph.n_elements(value);
@@ -231,7 +326,9 @@ fn plan_slots(graph: &Graph, output: ValueId, trained: &[Vec<ParamUse>]) -> Slot
     }
     for (at, node) in graph.nodes.iter().enumerate() {
         // The output never shares with an input: a step reads one while it writes the other.
-        assign(&mut slots, &mut free, node.output);
+        if slots.slot_of[node.output.index()].is_none() {
+            assign(&mut slots, &mut free, node.output);
+        }
         let mut dying: Vec<usize> = node
             .inputs
             .iter()

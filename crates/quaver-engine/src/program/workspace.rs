@@ -15,7 +15,7 @@ pub struct Workspace<T> {
     /// The cotangents of each value during a reverse pass.
     pub(super) cotangent_of: Vec<Option<Arc<Buffer<T>>>>,
     pub(super) gradients: Vec<Arc<Buffer<T>>>,
-    /// The class Grams of parameters; empty for other values.
+    /// The class Grams of parameters without gradients; empty for other values.
     pub(super) grams: Vec<Vec<f64>>,
 }
 
@@ -50,7 +50,7 @@ impl<T: Scalar> Workspace<T> {
     }
 
     /// The rows Jᵀ·cotangent (V × n) for the `index`-th value differentiated by, after a reverse pass; for a
-    /// parameter they are not kept, and this is empty.
+    /// parameter that one layer alone uses, as it is, they are not formed, and this is empty.
     ///
     /// # Panics
     /// Before the first reverse pass, or when there are not that many values.
@@ -93,6 +93,13 @@ impl<T: Scalar> Pool<T> {
             }
             None => Buffer::new(n),
         }
+    }
+
+    /// A buffer of `n` zeros.
+    pub(super) fn zeros(&mut self, n: usize) -> Arc<Buffer<T>> {
+        let mut buffer = self.take(n);
+        buffer.fill(T::ZERO);
+        Arc::new(buffer)
     }
 
     /// Takes a buffer back if this was its last holder.
