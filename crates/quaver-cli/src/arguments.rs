@@ -5,7 +5,10 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use clap::builder::PossibleValuesParser;
-use quaver::{Dataset, HeadChoice, LabelChoice, Layout, LoadOptions, OpenOptions, Subset};
+use quaver::{
+    Centre, Colours, Crop, Dataset, HeadChoice, Interpolation, LabelChoice, Layout, LoadOptions,
+    OpenOptions, Resize, Subset,
+};
 
 use crate::failure::Failure;
 
@@ -47,7 +50,7 @@ pub struct DataArgs {
     #[arg(long, value_name = "FORMAT", value_parser = PossibleValuesParser::new(quaver::format_names()))]
     pub format: Option<String>,
 
-    /// Array of an .npz file that holds the samples.
+    /// Array of an .npz file that holds the samples, or extension of the members of a .tar that do.
     #[arg(long, value_name = "KEY", default_value = "x")]
     pub x_key: String,
 
@@ -55,17 +58,37 @@ pub struct DataArgs {
     #[arg(long, value_name = "KEY", default_value = "y")]
     pub y_key: String,
 
-    /// File of labels: .npy, idx, or text with one label per line.
+    /// Columns of a table that make up a sample, in this order [default: all that can, less the labels].
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub columns: Vec<String>,
+
+    /// Column of a table that holds the labels [default: label, labels, target or class, where there is one].
+    #[arg(long, value_name = "NAME")]
+    pub label_column: Option<String>,
+
+    /// File of labels: .npy, idx, or text with one label per line, or a sample's key and its label.
     #[arg(long, value_name = "FILE")]
     pub labels: Option<PathBuf>,
 
-    /// Layout of the samples in array files.
-    #[arg(long, value_parser = ["nchw", "nhwc"], default_value = "nchw")]
-    pub layout: String,
+    /// File of class names and their labels: JSON (imagenet_class_index.json, config.json), or text.
+    #[arg(long, value_name = "FILE")]
+    pub class_map: Option<PathBuf>,
 
-    /// Factor on the values as the file has them: a number, or a fraction such as 1/255.
-    #[arg(long, value_name = "FACTOR", default_value = "1", value_parser = number, allow_negative_numbers = true)]
-    pub scale: f64,
+    /// Follow symbolic links that lead out of a folder of images.
+    #[arg(long)]
+    pub follow_links: bool,
+
+    /// Layout of the samples in array files [default: nchw].
+    #[arg(long, value_parser = ["nchw", "nhwc"])]
+    pub layout: Option<String>,
+
+    /// File of preprocessing, TOML or JSON, or a model's preprocessor_config.json; options below override it.
+    #[arg(long, value_name = "FILE")]
+    pub transform: Option<PathBuf>,
+
+    /// Factor on the values as the file has them: a number, or a fraction such as 1/255 [default: 1].
+    #[arg(long, value_name = "FACTOR", value_parser = number, allow_negative_numbers = true)]
+    pub scale: Option<f64>,
 
     /// What is subtracted after scaling: one number, or one per channel: 0.485,0.456,0.406.
     #[arg(long, value_name = "NUMBERS", value_delimiter = ',', value_parser = number, allow_hyphen_values = true)]
@@ -75,9 +98,21 @@ pub struct DataArgs {
     #[arg(long, value_name = "NUMBERS", value_delimiter = ',', value_parser = number, allow_hyphen_values = true)]
     pub std: Vec<f64>,
 
-    /// Height and width to resize the images of a folder to: 224x224.
-    #[arg(long, value_name = "HxW", value_parser = height_and_width)]
-    pub resize: Option<(usize, usize)>,
+    /// Resize images to a height and width, 224x224, or their shorter side, 256.
+    #[arg(long, value_name = "HxW|N", value_parser = resize)]
+    pub resize: Option<Resize>,
+
+    /// Take the middle of images, after they are resized: 224x224, or 224.
+    #[arg(long, value_name = "HxW|N", value_parser = crop)]
+    pub crop: Option<Crop>,
+
+    /// How images are resized; the pixels are Pillow's [default: bilinear].
+    #[arg(long, value_name = "FILTER", value_parser = PossibleValuesParser::new(Interpolation::names()))]
+    pub interpolation: Option<String>,
+
+    /// Channels of images [default: grey or rgb, as the model has them].
+    #[arg(long, value_parser = PossibleValuesParser::new(Colours::names()))]
+    pub colours: Option<String>,
 
     /// Samples to take: 0,5,10-20, or @FILE with such lists as its lines [default: all].
     #[arg(long, value_name = "LIST")]
@@ -89,26 +124,50 @@ pub struct DataArgs {
 }
 
 impl DataArgs {
-    fn options(&self) -> OpenOptions {
-        OpenOptions {
+    /// What the transform file says, and over it what the command line does.
+    fn options(&self) -> Result<OpenOptions, Failure> {
+        let mut options = OpenOptions {
             format: self.format.clone(),
             x_key: self.x_key.clone(),
             y_key: self.y_key.clone(),
+            columns: self.columns.clone(),
+            label_column: self.label_column.clone(),
             labels: self.labels.clone(),
-            layout: match self.layout.as_str() {
+            class_map: self.class_map.clone(),
+            follow_links: self.follow_links,
+            ..OpenOptions::default()
+        };
+        if let Some(path) = &self.transform {
+            options.read_transform(path)?;
+        }
+        if let Some(layout) = &self.layout {
+            options.layout = match layout.as_str() {
                 "nhwc" => Layout::Nhwc,
                 _ => Layout::Nchw,
-            },
-            scale: self.scale,
-            mean: self.mean.clone(),
-            std: self.std.clone(),
-            resize: self.resize,
+            };
         }
+        options.scale = self.scale.unwrap_or(options.scale);
+        for (given, option) in [
+            (&self.mean, &mut options.mean),
+            (&self.std, &mut options.std),
+        ] {
+            if !given.is_empty() {
+                option.clone_from(given);
+            }
+        }
+        options.resize = self.resize.or(options.resize);
+        options.crop = self.crop.or(options.crop);
+        let named = self.interpolation.as_deref();
+        let named = named.and_then(Interpolation::named);
+        options.interpolation = named.unwrap_or(options.interpolation);
+        let named = self.colours.as_deref().and_then(Colours::named);
+        options.colours = named.or(options.colours);
+        Ok(options)
     }
 
     /// Opens the chosen samples of `path` for a network whose input has shape `expected`.
     pub fn open(&self, path: &Path, expected: &[usize]) -> Result<Box<dyn Dataset>, Failure> {
-        let dataset = quaver::open(path, &self.options(), Some(expected))?;
+        let dataset = quaver::open(path, &self.options()?, Some(expected))?;
         let chosen = match (&self.indices, self.limit) {
             (None, None) => return Ok(dataset),
             (Some(list), _) => quaver::parse_indices(list)?,
@@ -161,12 +220,30 @@ pub fn label_choice(text: &str) -> Result<LabelChoice, String> {
     }
 }
 
-fn height_and_width(text: &str) -> Result<(usize, usize), String> {
-    let sides = text.split_once('x').map(|(h, w)| (h.parse(), w.parse()));
-    match sides {
-        Some((Ok(h), Ok(w))) if h > 0 && w > 0 => Ok((h, w)),
-        _ => Err("give a height and a width: 224x224".to_owned()),
+/// Reads a height and a width, or the length of a shorter side.
+fn resize(text: &str) -> Result<Resize, String> {
+    match text.split_once('x') {
+        Some(sides) => side(sides.0).zip(side(sides.1)).map(Resize::from),
+        None => side(text).map(Resize::Shorter),
     }
+    .ok_or_else(|| "give a height and a width, 224x224, or a shorter side, 256".to_owned())
+}
+
+/// Reads a height and a width, or one length for both.
+fn crop(text: &str) -> Result<Crop, String> {
+    let size = match text.split_once('x') {
+        Some(sides) => side(sides.0).zip(side(sides.1)),
+        None => side(text).map(|side| (side, side)),
+    };
+    let crop = size.map(|size| Crop {
+        size,
+        centre: Centre::default(),
+    });
+    crop.ok_or_else(|| "give a height and a width, 224x224, or one length for both".to_owned())
+}
+
+fn side(text: &str) -> Option<usize> {
+    text.parse().ok().filter(|&side| side > 0)
 }
 
 #[cfg(test)]
@@ -187,7 +264,11 @@ mod tests {
         assert_eq!(label_choice("predicted"), Ok(LabelChoice::Predicted));
         assert_eq!(label_choice("7"), Ok(LabelChoice::Class(7)));
         assert!(label_choice("-1").is_err());
-        assert_eq!(height_and_width("3x5"), Ok((3, 5)));
-        assert!(height_and_width("3").is_err() && height_and_width("0x5").is_err());
+        assert_eq!(resize("3x5"), Ok(Resize::Exact(3, 5)));
+        assert_eq!(resize("256"), Ok(Resize::Shorter(256)));
+        assert_eq!(crop("7").map(|crop| crop.size), Ok((7, 7)));
+        for bad in ["", "0", "0x5", "3x", "3x4x5", "-1"] {
+            assert!(resize(bad).is_err() && crop(bad).is_err(), "{bad}");
+        }
     }
 }

@@ -9,22 +9,31 @@
 //! and no measure, and it never prints.
 #![forbid(unsafe_code)]
 
+mod class_map;
 mod dataset;
 mod element;
 mod error;
 mod file;
 mod fit;
 mod formats;
+mod label_column;
 mod labels;
 mod options;
 mod picture;
+mod prepare;
 mod records;
+mod resample;
+mod source;
 mod subset;
+mod table;
 mod transform;
+mod transform_file;
 
 pub use dataset::{Dataset, InMemory, Sample};
 pub use error::{DataError, DataErrorKind};
 pub use formats::{format_names, open};
 pub use labels::check_labels;
 pub use options::{Layout, OpenOptions};
+pub use picture::{Centre, Colours, Crop, Resize};
+pub use resample::Interpolation;
 pub use subset::{Subset, parse_indices};

@@ -73,7 +73,7 @@ fn try_all(place: &Place, name: &str, bytes: &[u8]) -> Result<(), DataErrorKind>
     };
     let mut result = attempt(None);
     if name.starts_with("folder") {
-        result = attempt(Some((3, 4))).and(result);
+        result = attempt(Some((3, 4).into())).and(result);
     }
     result.map_err(|error: quaver_data::DataError| {
         assert!(!error.to_string().contains('\n'), "{error}");

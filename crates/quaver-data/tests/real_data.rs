@@ -135,7 +135,7 @@ fn photographs() {
     assert!(message.contains("--resize 28x28"), "{message}");
     assert!(message.contains("swan"), "{message}");
     let options = OpenOptions {
-        resize: Some((28, 28)),
+        resize: Some((28, 28).into()),
         ..OpenOptions::default()
     };
     let data = open(place.path(), &options, Some(&expected)).unwrap();

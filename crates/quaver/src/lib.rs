@@ -53,8 +53,8 @@ pub use model::{LoadOptions, Model};
 pub use score::{LabelChoice, Precision, Relative, Score, ScoreOptions, ScoreTable, Summary};
 
 pub use quaver_data::{
-    DataError, Dataset, InMemory, Layout, OpenOptions, Sample, Subset, check_labels, format_names,
-    open, parse_indices,
+    Centre, Colours, Crop, DataError, Dataset, InMemory, Interpolation, Layout, OpenOptions,
+    Resize, Sample, Subset, check_labels, format_names, open, parse_indices,
 };
 pub use quaver_engine::{Graph, Head, HeadChoice, HeadKind, Layer, OperatorInfo, operators};
 pub use quaver_geometry::{Classes, Compat, Measures, ObjectiveChoice};
