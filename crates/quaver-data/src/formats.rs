@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::file::Stream;
-use crate::{DataError, DataErrorKind, Dataset, OpenOptions, labels};
+use crate::{DataError, DataErrorKind, Dataset, OpenOptions, labels, shards};
 
 mod cifar;
 mod csv;
@@ -55,7 +55,8 @@ pub fn format_names() -> impl Iterator<Item = &'static str> {
     FORMATS.iter().map(|format| format.name)
 }
 
-/// Opens the dataset at `path`, whose format is [`OpenOptions::format`], or told by its name, or else by its
+/// Opens the dataset at `path`, or the datasets one after another that a pattern such as `train-{000..012}.tar` or
+/// `part-*.parquet` stands for, whose format is [`OpenOptions::format`], or told by its name, or else by its
 /// first bytes.
 ///
 /// `expected` is the shape of a network's input without a batch axis, `[3, 32, 32]` for example. The samples get
@@ -73,12 +74,26 @@ pub fn open(
     options: &OpenOptions,
     expected: Option<&[usize]>,
 ) -> Result<Box<dyn Dataset>, DataError> {
-    let format = match &options.format {
-        Some(name) => named(name)?,
-        None => recognise(path)?,
+    labels::apply(open_unlabelled(path, options, expected)?, options)
+}
+
+/// Opens what lies at `path`, one file or several, still without what other files say of labels and classes.
+pub(crate) fn open_unlabelled(
+    path: &Path,
+    options: &OpenOptions,
+    expected: Option<&[usize]>,
+) -> Result<Box<dyn Dataset>, DataError> {
+    let open = |path: &Path| {
+        let format = match &options.format {
+            Some(name) => named(name)?,
+            None => recognise(path)?,
+        };
+        (format.open)(path, options, expected)
     };
-    let dataset = (format.open)(path, options, expected)?;
-    labels::apply(dataset, options)
+    match shards::expand(path)? {
+        Some(paths) => shards::open(&paths, open),
+        None => open(path),
+    }
 }
 
 fn named(name: &str) -> Result<&'static Format, DataError> {

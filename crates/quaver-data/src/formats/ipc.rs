@@ -80,16 +80,21 @@ impl Messages {
                 "is Feather of version 1: write it anew as version 2",
             ));
         }
-        let mut position = if magic == MAGIC { MAGIC_PADDED } else { 0 };
+        let (mut position, end) = match magic == MAGIC {
+            true => (MAGIC_PADDED, footer(&region)?),
+            false => (0, region.len()),
+        };
+        // A file need not say where its messages end.
+        let messages = region.part(name.clone(), 0, end)?;
         let mut decoder: Option<(Arc<Schema>, FileDecoder)> = None;
         let mut batches = Vec::new();
-        while let Some((start, length)) = next_message(&region, &mut position)? {
-            let header = region.bytes(position, length)?;
+        while let Some((start, length)) = next_message(&messages, &mut position)? {
+            let header = messages.bytes(position, length)?;
             position += length;
             let message = root_as_message(&header).map_err(|error| corrupt(&error))?;
             let body = u64::try_from(message.bodyLength()).ok();
             let end = body.and_then(|body| position.checked_add(body));
-            let (Some(body), Some(end)) = (body, end.filter(|&end| end <= region.len())) else {
+            let (Some(body), Some(end)) = (body, end.filter(|&end| end <= messages.len())) else {
                 return Err(DataError::truncated(&name));
             };
             let batch = |rows: i64| Batch {
@@ -130,6 +135,21 @@ impl Messages {
             batches,
         })
     }
+}
+
+/// Where the index of a file begins: after it come its length and the magic number.
+fn footer(region: &Region) -> Result<u64, DataError> {
+    let mut end = [0; 10];
+    let truncated = || DataError::truncated(region.name());
+    let start = region.len().checked_sub(10).ok_or_else(truncated)?;
+    region.read(start, &mut end)?;
+    let [a, b, c, d, magic @ ..] = end;
+    if magic != MAGIC {
+        return Err(truncated());
+    }
+    let length = u64::from(u32::from_le_bytes([a, b, c, d]));
+    let footer = start.checked_sub(length).ok_or_else(truncated)?;
+    Ok(footer.max(MAGIC_PADDED))
 }
 
 /// Where the next message starts, and the length of its header, to which `position` is moved; `None` at the end.
