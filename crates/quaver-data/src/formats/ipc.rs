@@ -1,9 +1,8 @@
 //! Arrow IPC: the file format (Feather 2 is the same), and the stream format that Hugging Face's `save_to_disk`
 //! writes.
 //!
-//! Both are messages one after another, a length, what it is, and its body; a file has a magic number before them and
-//! an index after. The messages are walked through once, without their bodies, and a record batch is read whole when a
-//! sample of it is.
+//! A stream is messages one after another: a length, what it is, and its body. They are walked through once, without
+//! their bodies. A file has an index of its messages at its end. A record batch is read whole when a sample of it is.
 
 use std::ops::Range;
 use std::path::Path;
@@ -13,7 +12,7 @@ use arrow_array::RecordBatch;
 use arrow_buffer::{Buffer, MutableBuffer};
 use arrow_ipc::convert::try_fb_to_schema;
 use arrow_ipc::reader::FileDecoder;
-use arrow_ipc::{Block, MessageHeader, root_as_message};
+use arrow_ipc::{Block, MessageHeader, root_as_footer, root_as_message};
 use arrow_schema::Schema;
 
 use crate::file::{Region, Stream};
@@ -21,9 +20,6 @@ use crate::table::{self, Blocks, guarded};
 use crate::{DataError, DataErrorKind, Dataset, OpenOptions};
 
 const MAGIC: &[u8] = b"ARROW1";
-
-/// What follows the magic number up to the first message.
-const MAGIC_PADDED: u64 = 8;
 
 /// Before a message's length, since version 0.15 of the format.
 const CONTINUATION: u32 = u32::MAX;
@@ -63,38 +59,95 @@ pub(super) fn open(
     expected: Option<&[usize]>,
 ) -> Result<Box<dyn Dataset>, DataError> {
     let region = Stream::open(path)?.into_rest()?;
-    let messages = guarded(path, || Messages::walk(region))?;
+    let mut magic = [0; 6];
+    let start = region.len().min(6) as usize;
+    region.read(0, &mut magic[..start])?;
+    if magic.starts_with(b"FEA1") {
+        return Err(DataError::at(
+            DataErrorKind::Format,
+            path,
+            "is Feather of version 1: write it anew as version 2",
+        ));
+    }
+    let messages = guarded(path, || match magic == MAGIC {
+        true => Messages::index(region),
+        false => Messages::walk(region),
+    })?;
     table::open(messages, options, expected)
 }
 
 impl Messages {
+    /// A file, by its index: what lies between its messages need not be one.
+    fn index(region: Region) -> Result<Self, DataError> {
+        let name = region.name().to_path_buf();
+        let corrupt = |error: &dyn std::fmt::Display| {
+            DataError::at(
+                DataErrorKind::Format,
+                &name,
+                format_args!("corrupt: {error}"),
+            )
+        };
+        let (start, length) = footer(&region)?;
+        let bytes = region.bytes(start, length)?;
+        let footer = root_as_footer(&bytes).map_err(|error| corrupt(&error))?;
+        let schema = footer.schema().ok_or_else(|| corrupt(&"no schema"))?;
+        let schema = Arc::new(try_fb_to_schema(schema).map_err(|error| corrupt(&error))?);
+        let mut decoder = FileDecoder::new(Arc::clone(&schema), footer.version());
+        let batch = |block: &Block| {
+            let size = |size: i64| u64::try_from(size).map_err(|_| DataError::truncated(&name));
+            let batch = Batch {
+                start: size(block.offset())?,
+                header: size(block.metaDataLength().into())?,
+                body: size(block.bodyLength())?,
+                rows: 0,
+            };
+            // All of it must lie in the file.
+            let length = batch.header.saturating_add(batch.body);
+            region.part(name.clone(), batch.start, length)?;
+            Ok::<Batch, DataError>(batch)
+        };
+        for block in footer.dictionaries().iter().flatten() {
+            let (block, bytes) = load(&region, batch(block)?)?;
+            let read = decoder.read_dictionary(&block, &bytes);
+            read.map_err(|error| corrupt(&error))?;
+        }
+        let mut batches = Vec::new();
+        for block in footer.recordBatches().iter().flatten() {
+            let mut batch = batch(block)?;
+            let mut position = batch.start;
+            if let Some((_, length)) = next_message(&region, &mut position)? {
+                let header = region.bytes(position, length)?;
+                let message = root_as_message(&header).map_err(|error| corrupt(&error))?;
+                let rows = message
+                    .header_as_record_batch()
+                    .map_or(0, |batch| batch.length());
+                batch.rows = u64::try_from(rows).unwrap_or(u64::MAX);
+            }
+            batches.push(batch);
+        }
+        Ok(Self {
+            region,
+            schema,
+            decoder,
+            batches,
+        })
+    }
+
+    /// A stream, message by message.
     fn walk(region: Region) -> Result<Self, DataError> {
         let name = region.name().to_path_buf();
         let refuse = |message: &str| DataError::at(DataErrorKind::Format, &name, message);
         let corrupt = |error: &dyn std::fmt::Display| refuse(&format!("corrupt: {error}"));
-        let mut magic = [0; 6];
-        let start = region.len().min(6) as usize;
-        region.read(0, &mut magic[..start])?;
-        if magic.starts_with(b"FEA1") {
-            return Err(refuse(
-                "is Feather of version 1: write it anew as version 2",
-            ));
-        }
-        let (mut position, end) = match magic == MAGIC {
-            true => (MAGIC_PADDED, footer(&region)?),
-            false => (0, region.len()),
-        };
-        // A file need not say where its messages end.
-        let messages = region.part(name.clone(), 0, end)?;
+        let mut position = 0;
         let mut decoder: Option<(Arc<Schema>, FileDecoder)> = None;
         let mut batches = Vec::new();
-        while let Some((start, length)) = next_message(&messages, &mut position)? {
-            let header = messages.bytes(position, length)?;
+        while let Some((start, length)) = next_message(&region, &mut position)? {
+            let header = region.bytes(position, length)?;
             position += length;
             let message = root_as_message(&header).map_err(|error| corrupt(&error))?;
             let body = u64::try_from(message.bodyLength()).ok();
             let end = body.and_then(|body| position.checked_add(body));
-            let (Some(body), Some(end)) = (body, end.filter(|&end| end <= messages.len())) else {
+            let (Some(body), Some(end)) = (body, end.filter(|&end| end <= region.len())) else {
                 return Err(DataError::truncated(&name));
             };
             let batch = |rows: i64| Batch {
@@ -106,7 +159,7 @@ impl Messages {
             match (message.header_type(), &mut decoder) {
                 (MessageHeader::Schema, None) => {
                     let schema = message.header_as_schema();
-                    let schema = schema.ok_or_else(|| refuse("corrupt: a schema is missing"))?;
+                    let schema = schema.ok_or_else(|| corrupt(&"no schema"))?;
                     let schema = try_fb_to_schema(schema).map_err(|error| corrupt(&error))?;
                     let schema = Arc::new(schema);
                     let new = FileDecoder::new(Arc::clone(&schema), message.version());
@@ -121,12 +174,12 @@ impl Messages {
                     let header = message.header_as_record_batch();
                     batches.push(batch(header.map_or(0, |header| header.length())));
                 }
-                _ => return Err(refuse("is not an Arrow file: its messages are in no order")),
+                _ => return Err(refuse("is no Arrow stream: its messages are in no order")),
             }
             position = end;
         }
         let Some((schema, decoder)) = decoder else {
-            return Err(refuse("is not an Arrow file: it has no schema"));
+            return Err(refuse("is no Arrow file: it has no schema"));
         };
         Ok(Self {
             region,
@@ -137,8 +190,8 @@ impl Messages {
     }
 }
 
-/// Where the index of a file begins: after it come its length and the magic number.
-fn footer(region: &Region) -> Result<u64, DataError> {
+/// Where the index of a file begins, and its length: after it come the length and the magic number.
+fn footer(region: &Region) -> Result<(u64, u64), DataError> {
     let mut end = [0; 10];
     let truncated = || DataError::truncated(region.name());
     let start = region.len().checked_sub(10).ok_or_else(truncated)?;
@@ -148,8 +201,10 @@ fn footer(region: &Region) -> Result<u64, DataError> {
         return Err(truncated());
     }
     let length = u64::from(u32::from_le_bytes([a, b, c, d]));
-    let footer = start.checked_sub(length).ok_or_else(truncated)?;
-    Ok(footer.max(MAGIC_PADDED))
+    let footer = start
+        .checked_sub(length)
+        .filter(|_| length <= LONGEST_HEADER);
+    Ok((footer.ok_or_else(truncated)?, length))
 }
 
 /// Where the next message starts, and the length of its header, to which `position` is moved; `None` at the end.
