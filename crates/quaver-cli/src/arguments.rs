@@ -125,7 +125,7 @@ pub struct DataArgs {
 
 impl DataArgs {
     /// What the transform file says, and over it what the command line does.
-    fn options(&self) -> Result<OpenOptions, Failure> {
+    pub fn options(&self) -> Result<OpenOptions, Failure> {
         let mut options = OpenOptions {
             format: self.format.clone(),
             x_key: self.x_key.clone(),

@@ -1,5 +1,6 @@
 //! What the caller says about the data beyond their path.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use crate::picture::{Colours, Crop, Resize};
@@ -15,6 +16,15 @@ pub enum Layout {
     /// `[H, W, C]`, brought to `[C, H, W]` when a sample is read, unless the network's input has the shape
     /// `[H, W, C]` too.
     Nhwc,
+}
+
+impl fmt::Display for Layout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Nchw => "nchw",
+            Self::Nhwc => "nhwc",
+        })
+    }
 }
 
 /// How to open a dataset.

@@ -1,5 +1,6 @@
 //! Image files to numbers: decoding, colours, size, crop.
 
+use std::fmt;
 use std::io::Cursor;
 use std::path::Path;
 
@@ -38,6 +39,15 @@ impl From<(usize, usize)> for Resize {
     }
 }
 
+impl fmt::Display for Resize {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exact(height, width) => write!(f, "{height}x{width}"),
+            Self::Shorter(side) => write!(f, "{side}"),
+        }
+    }
+}
+
 /// The middle of an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Crop {
@@ -45,6 +55,12 @@ pub struct Crop {
     pub size: (usize, usize),
     /// On which side there is one pixel more when the border is odd.
     pub centre: Centre,
+}
+
+impl fmt::Display for Crop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}x{}", self.size.0, self.size.1)
+    }
 }
 
 /// Where the middle of an odd border lies.
@@ -99,6 +115,13 @@ impl Colours {
             Self::Rgb | Self::Bgr => 3,
             Self::Grey => 1,
         }
+    }
+}
+
+impl fmt::Display for Colours {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let found = Self::ALL.iter().find(|(_, colours)| colours == self);
+        f.write_str(found.map_or("", |(name, _)| name))
     }
 }
 

@@ -5,6 +5,7 @@
 //! each rounded to bytes, with weights in fixed point of 22 bits (Pillow, `Resample.c`).
 
 use std::f64::consts::PI;
+use std::fmt;
 
 use crate::picture::Size;
 
@@ -81,6 +82,13 @@ impl Interpolation {
             Self::Lanczos if (-3.0..3.0).contains(&x) => sinc(x) * sinc(x / 3.0),
             Self::Lanczos => 0.0,
         }
+    }
+}
+
+impl fmt::Display for Interpolation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let found = Self::ALL.iter().find(|(_, way, _)| way == self);
+        f.write_str(found.map_or("", |(name, ..)| name))
     }
 }
 

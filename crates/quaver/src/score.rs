@@ -204,7 +204,8 @@ impl Model {
         if dataset.is_empty() {
             return Err(Error::new(ErrorKind::Data, "the dataset has no samples"));
         }
-        if dataset.shape().iter().product::<usize>() != self.input_shape().iter().product() {
+        if dataset.shape().iter().product::<usize>() != self.input_shape().iter().product::<usize>()
+        {
             return Err(Error::new(
                 ErrorKind::Data,
                 format!(

@@ -97,6 +97,11 @@ impl Run<'_> {
     pub fn record(&self) -> Result<RunRecord, Failure> {
         let Score { model, data, .. } = self.command;
         let args = &self.command.data_args;
+        let path = |path: &Option<std::path::PathBuf>| {
+            path.as_ref().map(|path| path.display().to_string())
+        };
+        // What a transform file says is written out.
+        let open = args.options()?;
         let label = match self.options.label {
             LabelChoice::True => json!("true"),
             LabelChoice::Predicted => json!("predicted"),
@@ -108,15 +113,19 @@ impl Run<'_> {
             .with("model", record::model(model)?)
             .with("data", data.display().to_string())
             .with("format", args.format.clone())
-            .with(
-                "labels",
-                args.labels.as_ref().map(|path| path.display().to_string()),
-            )
-            .with("layout", args.layout.clone())
-            .with("scale", args.scale)
-            .with("mean", args.mean.clone())
-            .with("std", args.std.clone())
-            .with("resize", args.resize.map(|(h, w)| vec![h, w]))
+            .with("columns", args.columns.clone())
+            .with("label_column", args.label_column.clone())
+            .with("labels", path(&args.labels))
+            .with("class_map", path(&args.class_map))
+            .with("transform", path(&args.transform))
+            .with("layout", open.layout.to_string())
+            .with("scale", open.scale)
+            .with("mean", open.mean)
+            .with("std", open.std)
+            .with("resize", open.resize.map(|resize| resize.to_string()))
+            .with("crop", open.crop.map(|crop| crop.to_string()))
+            .with("interpolation", open.interpolation.to_string())
+            .with("colours", open.colours.map(|colours| colours.to_string()))
             .with("indices", args.indices.clone())
             .with("limit", args.limit.map(|limit| limit.get()))
             .with("label", label)
