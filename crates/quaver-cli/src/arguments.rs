@@ -5,7 +5,10 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use clap::builder::PossibleValuesParser;
-use quaver::{Dataset, HeadChoice, LabelChoice, Layout, LoadOptions, OpenOptions, Subset};
+use quaver::{
+    Centre, Colours, Crop, Dataset, HeadChoice, InputFile, Interpolation, Joined, LabelChoice,
+    Layout, LoadOptions, Model, OpenOptions, Resize, Subset,
+};
 use quaver_report::RunRecord;
 
 use crate::failure::Failure;
@@ -62,7 +65,7 @@ pub struct DataArgs {
     #[arg(long, value_name = "FORMAT", value_parser = PossibleValuesParser::new(quaver::format_names()))]
     pub format: Option<String>,
 
-    /// Array of an .npz file that holds the samples.
+    /// Array of an .npz file that holds the samples, or extension of the members of a .tar that do.
     #[arg(long, value_name = "KEY", default_value = "x")]
     pub x_key: String,
 
@@ -70,17 +73,42 @@ pub struct DataArgs {
     #[arg(long, value_name = "KEY", default_value = "y")]
     pub y_key: String,
 
-    /// File of labels: .npy, idx, or text with one label per line.
+    /// Columns of a table that make up a sample, in this order [default: all that can, less the labels].
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub columns: Vec<String>,
+
+    /// Column of a table that holds the labels [default: label, labels, target or class, where there is one].
+    #[arg(long, value_name = "NAME")]
+    pub label_column: Option<String>,
+
+    /// Values of one input of a model that has several, in place of DATA: an array file, an array of an .npz file or a
+    /// column of a table (NAME=FILE:KEY). Given once for each input.
+    #[arg(long, value_name = "NAME=FILE", value_parser = parsed::<InputFile>)]
+    pub input: Vec<InputFile>,
+
+    /// File of labels: .npy, idx, or text with one label per line, or a sample's key and its label.
     #[arg(long, value_name = "FILE")]
     pub labels: Option<PathBuf>,
 
-    /// Layout of the samples in array files.
-    #[arg(long, value_parser = ["nchw", "nhwc"], default_value = "nchw")]
-    pub layout: String,
+    /// File of class names and their labels: JSON (imagenet_class_index.json, config.json), or text.
+    #[arg(long, value_name = "FILE")]
+    pub class_map: Option<PathBuf>,
 
-    /// Factor on the values as the file has them: a number, or a fraction such as 1/255.
-    #[arg(long, value_name = "FACTOR", default_value = "1", value_parser = number, allow_negative_numbers = true)]
-    pub scale: f64,
+    /// Follow symbolic links that lead out of a folder of images.
+    #[arg(long)]
+    pub follow_links: bool,
+
+    /// Layout of the samples in array files [default: nchw].
+    #[arg(long, value_parser = ["nchw", "nhwc"])]
+    pub layout: Option<String>,
+
+    /// File of preprocessing, TOML or JSON, or a model's preprocessor_config.json; options below override it.
+    #[arg(long, value_name = "FILE")]
+    pub transform: Option<PathBuf>,
+
+    /// Factor on the values as the file has them: a number, or a fraction such as 1/255 [default: 1].
+    #[arg(long, value_name = "FACTOR", value_parser = number, allow_negative_numbers = true)]
+    pub scale: Option<f64>,
 
     /// What is subtracted after scaling: one number, or one per channel: 0.485,0.456,0.406.
     #[arg(long, value_name = "NUMBERS", value_delimiter = ',', value_parser = number, allow_hyphen_values = true)]
@@ -90,9 +118,21 @@ pub struct DataArgs {
     #[arg(long, value_name = "NUMBERS", value_delimiter = ',', value_parser = number, allow_hyphen_values = true)]
     pub std: Vec<f64>,
 
-    /// Height and width to resize the images of a folder to: 224x224.
-    #[arg(long, value_name = "HxW", value_parser = height_and_width)]
-    pub resize: Option<(usize, usize)>,
+    /// Resize images to a height and width, 224x224, or their shorter side, 256.
+    #[arg(long, value_name = "HxW|N", value_parser = resize)]
+    pub resize: Option<Resize>,
+
+    /// Take the middle of images, after they are resized: 224x224, or 224.
+    #[arg(long, value_name = "HxW|N", value_parser = crop)]
+    pub crop: Option<Crop>,
+
+    /// How images are resized; the pixels are Pillow's [default: bilinear].
+    #[arg(long, value_name = "FILTER", value_parser = PossibleValuesParser::new(Interpolation::names()))]
+    pub interpolation: Option<String>,
+
+    /// Channels of images [default: grey or rgb, as the model has them].
+    #[arg(long, value_parser = PossibleValuesParser::new(Colours::names()))]
+    pub colours: Option<String>,
 
     /// Samples to take: 0,5,10-20, or @FILE with such lists as its lines [default: all].
     #[arg(long, value_name = "LIST")]
@@ -104,41 +144,100 @@ pub struct DataArgs {
 }
 
 impl DataArgs {
-    /// What was asked for, for the record of a run.
-    pub fn record(&self, record: RunRecord) -> RunRecord {
-        record
+    /// What was asked for, for the record of a run; what a transform file says is written out.
+    pub fn record(&self, record: RunRecord) -> Result<RunRecord, Failure> {
+        let open = self.options()?;
+        Ok(record
             .with("format", self.format.clone())
             .with("x_key", self.x_key.clone())
             .with("y_key", self.y_key.clone())
-            .with("layout", self.layout.clone())
-            .with("scale", self.scale)
-            .with("mean", self.mean.clone())
-            .with("std", self.std.clone())
-            .with("resize", self.resize.map(|(h, w)| vec![h, w]))
+            .with("columns", self.columns.clone())
+            .with("label_column", self.label_column.clone())
+            .with("layout", open.layout.to_string())
+            .with("scale", open.scale)
+            .with("mean", open.mean)
+            .with("std", open.std)
+            .with("resize", open.resize.map(|resize| resize.to_string()))
+            .with("crop", open.crop.map(|crop| crop.to_string()))
+            .with("interpolation", open.interpolation.to_string())
+            .with("colours", open.colours.map(|colours| colours.to_string()))
             .with("indices", self.indices.clone())
-            .with("limit", self.limit.map(|limit| limit.get()))
+            .with("limit", self.limit.map(|limit| limit.get())))
     }
 
-    fn options(&self) -> OpenOptions {
-        OpenOptions {
+    /// What the transform file says, and over it what the command line does.
+    pub fn options(&self) -> Result<OpenOptions, Failure> {
+        let mut options = OpenOptions {
             format: self.format.clone(),
             x_key: self.x_key.clone(),
             y_key: self.y_key.clone(),
+            columns: self.columns.clone(),
+            label_column: self.label_column.clone(),
             labels: self.labels.clone(),
-            layout: match self.layout.as_str() {
+            class_map: self.class_map.clone(),
+            follow_links: self.follow_links,
+            ..OpenOptions::default()
+        };
+        if let Some(path) = &self.transform {
+            options.read_transform(path)?;
+        }
+        if let Some(layout) = &self.layout {
+            options.layout = match layout.as_str() {
                 "nhwc" => Layout::Nhwc,
                 _ => Layout::Nchw,
-            },
-            scale: self.scale,
-            mean: self.mean.clone(),
-            std: self.std.clone(),
-            resize: self.resize,
+            };
+        }
+        options.scale = self.scale.unwrap_or(options.scale);
+        for (given, option) in [
+            (&self.mean, &mut options.mean),
+            (&self.std, &mut options.std),
+        ] {
+            if !given.is_empty() {
+                option.clone_from(given);
+            }
+        }
+        options.resize = self.resize.or(options.resize);
+        options.crop = self.crop.or(options.crop);
+        let named = self.interpolation.as_deref();
+        let named = named.and_then(Interpolation::named);
+        options.interpolation = named.unwrap_or(options.interpolation);
+        let named = self.colours.as_deref().and_then(Colours::named);
+        options.colours = named.or(options.colours);
+        Ok(options)
+    }
+
+    /// Opens the chosen samples of `path` for `model`; those of its inputs one by one, where they are given so.
+    pub fn open_for(
+        &self,
+        path: Option<&Path>,
+        model: &Model,
+    ) -> Result<Box<dyn Dataset>, Failure> {
+        let refuse = |why: &str| Err(Failure::Input(why.to_owned()));
+        match (path, self.input.as_slice()) {
+            (Some(path), []) => self.open(path, model.input_shape()),
+            (None, [first, ..]) => {
+                let inputs: Vec<(String, Vec<usize>)> = model
+                    .inputs()
+                    .iter()
+                    .map(|port| (port.name.clone(), port.shape.clone()))
+                    .collect();
+                let joined = Joined::open(&inputs, &self.input, &self.options()?)?;
+                self.chosen(&first.path, joined)
+            }
+            (Some(_), _) => refuse("give DATA, or every input by --input NAME=FILE, and not both"),
+            (None, []) => refuse(
+                "give data after the model, its inputs by --input NAME=FILE, or the folder of a store alone (--store)",
+            ),
         }
     }
 
     /// Opens the chosen samples of `path` for a network whose input has shape `expected`.
     pub fn open(&self, path: &Path, expected: &[usize]) -> Result<Box<dyn Dataset>, Failure> {
-        let dataset = quaver::open(path, &self.options(), Some(expected))?;
+        let dataset = quaver::open(path, &self.options()?, Some(expected))?;
+        self.chosen(path, dataset)
+    }
+
+    fn chosen(&self, path: &Path, dataset: Box<dyn Dataset>) -> Result<Box<dyn Dataset>, Failure> {
         let chosen = match (&self.indices, self.limit) {
             (None, None) => return Ok(dataset),
             (Some(list), _) => quaver::parse_indices(list)?,
@@ -210,12 +309,30 @@ fn head(text: &str) -> Result<(HeadChoice, f64), String> {
     Ok((choice, LoadOptions::default().noise))
 }
 
-fn height_and_width(text: &str) -> Result<(usize, usize), String> {
-    let sides = text.split_once('x').map(|(h, w)| (h.parse(), w.parse()));
-    match sides {
-        Some((Ok(h), Ok(w))) if h > 0 && w > 0 => Ok((h, w)),
-        _ => Err("give a height and a width: 224x224".to_owned()),
+/// Reads a height and a width, or the length of a shorter side.
+fn resize(text: &str) -> Result<Resize, String> {
+    match text.split_once('x') {
+        Some(sides) => side(sides.0).zip(side(sides.1)).map(Resize::from),
+        None => side(text).map(Resize::Shorter),
     }
+    .ok_or_else(|| "give a height and a width, 224x224, or a shorter side, 256".to_owned())
+}
+
+/// Reads a height and a width, or one length for both.
+fn crop(text: &str) -> Result<Crop, String> {
+    let size = match text.split_once('x') {
+        Some(sides) => side(sides.0).zip(side(sides.1)),
+        None => side(text).map(|side| (side, side)),
+    };
+    let crop = size.map(|size| Crop {
+        size,
+        centre: Centre::default(),
+    });
+    crop.ok_or_else(|| "give a height and a width, 224x224, or one length for both".to_owned())
+}
+
+fn side(text: &str) -> Option<usize> {
+    text.parse().ok().filter(|&side| side > 0)
 }
 
 #[cfg(test)]
@@ -236,7 +353,11 @@ mod tests {
         assert_eq!(label_choice("predicted"), Ok(LabelChoice::Predicted));
         assert_eq!(label_choice("7"), Ok(LabelChoice::Class(7)));
         assert!(label_choice("-1").is_err());
-        assert_eq!(height_and_width("3x5"), Ok((3, 5)));
-        assert!(height_and_width("3").is_err() && height_and_width("0x5").is_err());
+        assert_eq!(resize("3x5"), Ok(Resize::Exact(3, 5)));
+        assert_eq!(resize("256"), Ok(Resize::Shorter(256)));
+        assert_eq!(crop("7").map(|crop| crop.size), Ok((7, 7)));
+        for bad in ["", "0", "0x5", "3x", "3x4x5", "-1"] {
+            assert!(resize(bad).is_err() && crop(bad).is_err(), "{bad}");
+        }
     }
 }

@@ -28,12 +28,12 @@ pub struct SubjectArgs {
 impl SubjectArgs {
     pub fn subject(&self) -> Result<Subject<'_>, Failure> {
         match self.subject.as_slice() {
-            [model, data] => Ok(Subject::Network { model, data }),
+            [model, data] => Ok(Subject::Network {
+                model,
+                data: Some(data),
+            }),
             [store] if quaver_store::is_store(store) => Ok(Subject::Store(store)),
-            [model, ..] => Err(Failure::Input(format!(
-                "{}: give data after the model; or the folder of a store (--store), which this is not",
-                model.display()
-            ))),
+            [model, ..] => Ok(Subject::Network { model, data: None }),
             [] => Err(Failure::Input("give a model and data".to_owned())),
         }
     }
@@ -42,8 +42,11 @@ impl SubjectArgs {
 /// The same for commands that have it from options of their own.
 #[derive(Debug, Clone, Copy)]
 pub enum Subject<'a> {
-    /// A network, and data for it.
-    Network { model: &'a Path, data: &'a Path },
+    /// A network, and data for it; none if its inputs are named one by one (--input).
+    Network {
+        model: &'a Path,
+        data: Option<&'a Path>,
+    },
     /// What somebody kept of a network and data.
     Store(&'a Path),
 }
@@ -134,11 +137,14 @@ impl ScoringArgs {
         &self,
         console: &Console,
         file: &Path,
-        data: &Path,
+        data: Option<&Path>,
         mut options: ScoreOptions,
     ) -> Result<Job<'_>, Failure> {
         let model = Model::load(file, &self.model.options())?;
-        let dataset = self.data.open(data, model.input_shape())?;
+        let dataset = self.data.open_for(data, &model)?;
+        // What messages call the data; without any there is no dataset either.
+        let data = data.or(self.data.input.first().map(|input| input.path.as_path()));
+        let data = data.unwrap_or(file);
         let of_data =
             |why: &dyn std::fmt::Display| Failure::Input(format!("{}: {why}", data.display()));
         if matches!(model.family(), Family::Softmax | Family::Sigmoid) {

@@ -9,7 +9,7 @@ pub struct Sample {
     pub values: Vec<f64>,
     /// The true class, when the source knows it.
     pub label: Option<usize>,
-    /// Where the sample comes from (a file's name inside an image folder), when there is more to say than its index.
+    /// Where the sample comes from, when there is more to say than its index: [`Dataset::key`].
     pub key: Option<String>,
 }
 
@@ -33,6 +33,7 @@ pub trait Dataset: Send + Sync {
     ///
     /// # Errors
     /// Names the file and the sample when it cannot be read, is truncated, or holds NaN or infinity.
+    /// [`DataError::is_of_sample`] tells whether others can still be read.
     fn read(&self, index: usize) -> Result<Sample, DataError>;
 
     /// The label of sample `index`, without reading its values where the source can do that.
@@ -46,6 +47,12 @@ pub trait Dataset: Send + Sync {
     /// Whether samples have a [`Sample::key`].
     fn has_keys(&self) -> bool {
         false
+    }
+
+    /// Where sample `index` comes from, whether or not it can be read: a file's name inside an image folder, the key
+    /// of a member of an archive, the row group and row of a table.
+    fn key(&self, _index: usize) -> Option<String> {
+        None
     }
 
     /// The index of sample `index` in the source, where this dataset is a part of it.

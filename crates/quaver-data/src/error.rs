@@ -27,6 +27,7 @@ pub enum DataErrorKind {
 #[derive(Debug)]
 pub struct DataError {
     kind: DataErrorKind,
+    of_sample: bool,
     message: String,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
@@ -44,6 +45,7 @@ impl DataError {
         }
         Self {
             kind,
+            of_sample: false,
             message,
             source: None,
         }
@@ -100,9 +102,24 @@ impl DataError {
         self
     }
 
+    /// Says that one sample is to blame, and that others can still be read.
+    #[must_use]
+    pub fn for_sample(mut self) -> Self {
+        self.of_sample = true;
+        self
+    }
+
     /// What went wrong.
     pub fn kind(&self) -> DataErrorKind {
         self.kind
+    }
+
+    /// Whether only the sample that was asked for cannot be had: a broken image, NaN, a row with too few cells.
+    ///
+    /// Then a run may note the error and go on. Otherwise the source itself is at fault (a file that is gone, a disk
+    /// that fails) or the options are, and whatever is read next will fail as well.
+    pub fn is_of_sample(&self) -> bool {
+        self.of_sample
     }
 }
 

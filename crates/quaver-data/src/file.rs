@@ -11,6 +11,12 @@ use crate::{DataError, DataErrorKind};
 
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 
+/// A gzipped file of unknown length may unpack to so many times its own length...
+const MOST_EXPANSION: u64 = 100;
+
+/// ...or to so many bytes, whichever is more. Tables of numbers shrink to a third or a tenth, zeros to a thousandth.
+const LEAST_UNPACKED: u64 = 1 << 30;
+
 /// A stretch of a file.
 #[derive(Debug, Clone)]
 pub(crate) struct Region {
@@ -75,8 +81,28 @@ impl Region {
         if !inside {
             return Err(DataError::truncated(&self.name));
         }
-        read_exact_at(&self.file, buffer, self.start + offset)
-            .map_err(|error| DataError::reading(&self.name, error))
+        read_exact_at(&self.file, buffer, self.start + offset).map_err(|error| {
+            // The length was checked when the file was opened.
+            match error.kind() {
+                io::ErrorKind::UnexpectedEof => DataError::at(
+                    DataErrorKind::Io,
+                    &self.name,
+                    "became shorter while it was read",
+                ),
+                _ => DataError::reading(&self.name, error),
+            }
+        })
+    }
+
+    /// The `len` bytes from `offset` on, if the file has so many.
+    pub(crate) fn bytes(&self, offset: u64, len: u64) -> Result<Vec<u8>, DataError> {
+        let inside = offset.checked_add(len).is_some_and(|end| end <= self.len);
+        let len = usize::try_from(len).ok().filter(|_| inside);
+        // Before there is room for them, since a file may declare any number.
+        let len = len.ok_or_else(|| DataError::truncated(&self.name))?;
+        let mut bytes = vec![0; len];
+        self.read(offset, &mut bytes)?;
+        Ok(bytes)
     }
 
     /// A reader of the whole region with a cursor of its own.
@@ -130,6 +156,7 @@ pub(crate) struct Stream<'a> {
     name: PathBuf,
     reader: Box<dyn Read + 'a>,
     consumed: u64,
+    packed_len: u64,
     plain: Option<Region>,
 }
 
@@ -143,7 +170,9 @@ impl<'a> Stream<'a> {
         }
         if magic == GZIP_MAGIC {
             let decoder = MultiGzDecoder::new(region.reader());
-            return Ok(Stream::packed(path.to_path_buf(), Box::new(decoder)));
+            let mut stream = Stream::packed(path.to_path_buf(), Box::new(decoder));
+            stream.packed_len = region.len();
+            return Ok(stream);
         }
         Ok(Stream::plain(region))
     }
@@ -154,6 +183,7 @@ impl<'a> Stream<'a> {
             name: region.name.clone(),
             reader: Box::new(region.reader()),
             consumed: 0,
+            packed_len: 0,
             plain: Some(region),
         }
     }
@@ -164,6 +194,7 @@ impl<'a> Stream<'a> {
             name,
             reader,
             consumed: 0,
+            packed_len: 0,
             plain: None,
         }
     }
@@ -198,6 +229,33 @@ impl<'a> Stream<'a> {
             check_length(&self.name, available, len)?;
             return region.part(self.name, self.consumed, len);
         }
+        let region = self.unpack(len.saturating_add(1))?;
+        check_length(&region.name, region.len, len)?;
+        Ok(region)
+    }
+
+    /// All that is left, of a file whose format does not say how much that is, as a region.
+    pub(crate) fn into_rest(mut self) -> Result<Region, DataError> {
+        if let Some(region) = self.plain {
+            let available = region.len - self.consumed.min(region.len);
+            return region.part(self.name, self.consumed, available);
+        }
+        let most = LEAST_UNPACKED.max(self.packed_len.saturating_mul(MOST_EXPANSION));
+        let region = self.unpack(most.saturating_add(1))?;
+        if region.len > most {
+            return Err(DataError::at(
+                DataErrorKind::Format,
+                &region.name,
+                format_args!(
+                    "unpacks to more than {most} bytes, which no real data do: unpack it yourself if they are"
+                ),
+            ));
+        }
+        Ok(region)
+    }
+
+    /// What the reader yields, `most` bytes of it, in a temporary file.
+    fn unpack(&mut self, most: u64) -> Result<Region, DataError> {
         let unpacking = |error: io::Error| {
             DataError::at(
                 DataErrorKind::Io,
@@ -208,8 +266,8 @@ impl<'a> Stream<'a> {
         };
         let mut file = tempfile::tempfile().map_err(unpacking)?;
         let mut buffer = vec![0; 1 << 16];
-        let mut copied = 0;
-        let mut limited = self.reader.by_ref().take(len.saturating_add(1));
+        let mut len = 0;
+        let mut limited = self.reader.by_ref().take(most);
         loop {
             let n = match limited.read(&mut buffer) {
                 Ok(0) => break,
@@ -218,11 +276,10 @@ impl<'a> Stream<'a> {
                 Err(error) => return Err(DataError::reading(&self.name, error)),
             };
             io::Write::write_all(&mut file, &buffer[..n]).map_err(unpacking)?;
-            copied += n as u64;
+            len += n as u64;
         }
-        check_length(&self.name, copied, len)?;
         Ok(Region {
-            name: self.name,
+            name: std::mem::take(&mut self.name),
             file: Arc::new(file),
             start: 0,
             len,

@@ -3,13 +3,18 @@
 use std::path::Path;
 
 use crate::file::Stream;
-use crate::{DataError, DataErrorKind, Dataset, OpenOptions};
+use crate::{DataError, DataErrorKind, Dataset, OpenOptions, labels, shards};
 
 mod cifar;
+mod csv;
 mod folder;
 pub(crate) mod idx;
+mod ipc;
 pub(crate) mod npy;
 mod npz;
+mod parquet;
+mod parquet_pages;
+mod tar;
 
 /// One format: the name by which it is chosen, how it is recognised, and what opens it.
 struct Format {
@@ -30,7 +35,7 @@ enum Signs {
 }
 
 #[rustfmt::skip]
-const FORMATS: [Format; 8] = [
+const FORMATS: [Format; 12] = [
     Format { name: "npz", recognised_by: Signs::File(&[".npz"], npz::is_zip), open: npz::open },
     Format { name: "npy", recognised_by: Signs::File(&[".npy"], npy::is_npy), open: npy::open },
     Format { name: "idx", recognised_by: Signs::File(&["-ubyte", ".idx"], idx::is_idx), open: idx::open },
@@ -38,6 +43,10 @@ const FORMATS: [Format; 8] = [
     Format { name: "cifar10", recognised_by: Signs::Nothing, open: cifar::open_10 },
     Format { name: "cifar100", recognised_by: Signs::Nothing, open: cifar::open_100 },
     Format { name: "cifar100-coarse", recognised_by: Signs::Nothing, open: cifar::open_100_coarse },
+    Format { name: "parquet", recognised_by: Signs::File(&[".parquet", ".pq"], parquet::is_parquet), open: parquet::open },
+    Format { name: "arrow", recognised_by: Signs::File(&[".arrow", ".feather", ".ipc", ".arrows"], ipc::is_arrow), open: ipc::open },
+    Format { name: "csv", recognised_by: Signs::File(&[".csv", ".tsv"], |_| false), open: csv::open },
+    Format { name: "tar", recognised_by: Signs::File(&[".tar", ".tgz"], |_| false), open: tar::open },
     Format { name: "folder", recognised_by: Signs::Folder, open: folder::open },
 ];
 
@@ -46,7 +55,8 @@ pub fn format_names() -> impl Iterator<Item = &'static str> {
     FORMATS.iter().map(|format| format.name)
 }
 
-/// Opens the dataset at `path`, whose format is [`OpenOptions::format`], or told by its name, or else by its
+/// Opens the dataset at `path`, or the datasets one after another that a pattern such as `train-{000..012}.tar` or
+/// `part-*.parquet` stands for, whose format is [`OpenOptions::format`], or told by its name, or else by its
 /// first bytes.
 ///
 /// `expected` is the shape of a network's input without a batch axis, `[3, 32, 32]` for example. The samples get
@@ -64,11 +74,26 @@ pub fn open(
     options: &OpenOptions,
     expected: Option<&[usize]>,
 ) -> Result<Box<dyn Dataset>, DataError> {
-    let format = match &options.format {
-        Some(name) => named(name)?,
-        None => recognise(path)?,
+    labels::apply(open_unlabelled(path, options, expected)?, options)
+}
+
+/// Opens what lies at `path`, one file or several, still without what other files say of labels and classes.
+pub(crate) fn open_unlabelled(
+    path: &Path,
+    options: &OpenOptions,
+    expected: Option<&[usize]>,
+) -> Result<Box<dyn Dataset>, DataError> {
+    let open = |path: &Path| {
+        let format = match &options.format {
+            Some(name) => named(name)?,
+            None => recognise(path)?,
+        };
+        (format.open)(path, options, expected)
     };
-    (format.open)(path, options, expected)
+    match shards::expand(path)? {
+        Some(paths) => shards::open(&paths, open),
+        None => open(path),
+    }
 }
 
 fn named(name: &str) -> Result<&'static Format, DataError> {

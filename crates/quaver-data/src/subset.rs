@@ -73,6 +73,10 @@ impl Dataset for Subset {
         self.dataset.has_keys()
     }
 
+    fn key(&self, index: usize) -> Option<String> {
+        self.dataset.key(*self.indices.get(index)?)
+    }
+
     fn original_index(&self, index: usize) -> usize {
         let inner = self.indices.get(index).copied().unwrap_or(index);
         self.dataset.original_index(inner)
@@ -205,7 +209,7 @@ mod tests {
             parse_indices(&format!("@{}", path.display()))
         };
         assert_eq!(parse("7\r\n\n3-4, 0\n9").unwrap(), [7, 3, 4, 0, 9]);
-        assert_eq!(parse("").unwrap(), []);
+        assert!(parse("").unwrap().is_empty());
         let error = parse("1\n2\ntwo\n").unwrap_err();
         assert_eq!(error.kind(), DataErrorKind::Option);
         assert!(

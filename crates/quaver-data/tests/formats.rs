@@ -273,7 +273,7 @@ fn images_come_in_grey_or_colour_and_in_the_size_asked_for() {
     }
     place.write("a/b.png", &picture(9, 9, [0, 0, 255], ImageFormat::Png));
     let options = OpenOptions {
-        resize: Some((3, 2)),
+        resize: Some((3, 2).into()),
         std: vec![255.0],
         ..OpenOptions::default()
     };

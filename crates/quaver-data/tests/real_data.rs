@@ -135,7 +135,7 @@ fn photographs() {
     assert!(message.contains("--resize 28x28"), "{message}");
     assert!(message.contains("swan"), "{message}");
     let options = OpenOptions {
-        resize: Some((28, 28)),
+        resize: Some((28, 28).into()),
         ..OpenOptions::default()
     };
     let data = open(place.path(), &options, Some(&expected)).unwrap();
@@ -143,5 +143,84 @@ fn photographs() {
         let values = data.read(index).unwrap().values;
         assert_eq!(values.len(), 784);
         assert!(values.iter().all(|value| (0.0..=255.0).contains(value)));
+    }
+}
+
+#[test]
+fn tables_of_numbers() {
+    let Some(folder) = data_folder() else { return };
+    let folder = folder.join("tabular");
+    for (name, label, n_rows, n_columns) in [
+        ("linfa-iris.csv.gz", "species", 150, 4),
+        ("linfa-winequality-red.csv.gz", "quality", 1599, 11),
+    ] {
+        let path = folder.join(name);
+        let options = OpenOptions {
+            label_column: Some(label.to_owned()),
+            ..OpenOptions::default()
+        };
+        let data = open(&path, &options, Some(&[n_columns])).unwrap();
+        assert_eq!(data.len(), n_rows);
+        let mut text = String::new();
+        let mut file = GzDecoder::new(fs::File::open(&path).unwrap());
+        file.read_to_string(&mut text).unwrap();
+        let rows: Vec<&str> = text.lines().skip(1).collect();
+        assert_eq!(rows.len(), n_rows);
+        for (index, row) in rows.iter().enumerate() {
+            let mut cells: Vec<f64> = row.split(',').map(|cell| cell.parse().unwrap()).collect();
+            let label = cells.pop().map(|label| label as usize);
+            let sample = data.read(index).unwrap();
+            assert_eq!((sample.values, sample.label), (cells, label));
+        }
+    }
+    // Without names of its columns.
+    let data = open(
+        &folder.join("linfa-diabetes_data.csv.gz"),
+        &OpenOptions::default(),
+        None,
+    );
+    let data = data.unwrap();
+    assert_eq!((data.len(), data.shape()), (442, &[10][..]));
+    assert_eq!(data.read(0).unwrap().values[0], 3.807_590_643_342_41e-2);
+}
+
+#[test]
+fn classes_of_imagenet() {
+    let Some(folder) = data_folder() else { return };
+    let place = tempfile::tempdir().unwrap();
+    for class in ["n01855672", "n01440764"] {
+        fs::create_dir(place.path().join(class)).unwrap();
+        let to = place.path().join(class).join("a.jpg");
+        fs::copy(folder.join("photos/wonnx_mnist_3.jpg"), to).unwrap();
+    }
+    for (file, goose) in [
+        ("imagenet_class_index.json", "goose"),
+        ("imagenet_synset.txt", "goose"),
+    ] {
+        let options = OpenOptions {
+            class_map: Some(folder.join("labels").join(file)),
+            ..OpenOptions::default()
+        };
+        let data = open(place.path(), &options, None).unwrap();
+        assert_eq!(labels(&*data, 2), [0, 99], "{file}");
+        assert_eq!(data.class_names().unwrap()[99], goose);
+    }
+    // A flat folder, with labels by the names of its files.
+    let flat = place.path().join("n01440764");
+    fs::copy(flat.join("a.jpg"), flat.join("b.jpg")).unwrap();
+    let file = place.path().join("val.txt");
+    for text in [
+        "b.jpg n01855672\na.jpg n01440764\nelsewhere.jpg 5\n",
+        "ImageId,PredictionString\nb,n01855672 1 2 3 4\na,0\n",
+        "0\n99\n",
+    ] {
+        fs::write(&file, text).unwrap();
+        let options = OpenOptions {
+            labels: Some(file.clone()),
+            class_map: Some(folder.join("labels/imagenet_class_index.json")),
+            ..OpenOptions::default()
+        };
+        let data = open(&flat, &options, None).unwrap();
+        assert_eq!(labels(&*data, 2), [0, 99], "{text}");
     }
 }

@@ -75,3 +75,44 @@ round_trips! {
     f4: f32, prop::num::f32::NORMAL | prop::num::f32::SUBNORMAL, ["<f4", ">f4"];
     f8: f64, prop::num::f64::NORMAL | prop::num::f64::SUBNORMAL, ["<f8", ">f8"];
 }
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    /// Rows are found wherever line breaks, quotes and byte order marks lie.
+    #[test]
+    fn tables_of_text(
+        n_columns in 1_usize..5,
+        cells in prop::collection::vec((prop::num::f64::NORMAL, any::<bool>(), 0_usize..3), 4..80),
+        names in any::<bool>(),
+        mark in any::<bool>(),
+        line_break in prop_oneof!["\n", "\r\n", "\n\n"],
+        last in any::<bool>(),
+    ) {
+        let rows: Vec<_> = cells.chunks_exact(n_columns).collect();
+        let mut lines = Vec::new();
+        if names {
+            // A name with everything in it that has to be quoted.
+            lines.push((0..n_columns).map(|j| format!("\"c, \"\"{j}\n\"")).collect::<Vec<_>>().join(","));
+        }
+        for row in &rows {
+            let cells = row.iter().map(|(value, quoted, spaces)| {
+                let spaces = " ".repeat(*spaces);
+                match quoted {
+                    true => format!("\"{value:e}{spaces}\""),
+                    false => format!("{spaces}{value:e}"),
+                }
+            });
+            lines.push(cells.collect::<Vec<_>>().join(","));
+        }
+        let text = lines.join(line_break.as_str());
+        let mark = if mark { "\u{feff}" } else { "" };
+        let end = if last { line_break.as_str() } else { "" };
+        let place = Place::new();
+        let data = open_default(&place.write("x.csv", format!("{mark}{text}{end}").as_bytes())).unwrap();
+        prop_assert_eq!((data.len(), data.shape()), (rows.len(), &[n_columns][..]));
+        for (index, row) in rows.iter().enumerate() {
+            let expected: Vec<f64> = row.iter().map(|(value, ..)| *value).collect();
+            prop_assert_eq!(data.read(index).unwrap().values, expected);
+        }
+    }
+}

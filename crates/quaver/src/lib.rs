@@ -61,8 +61,8 @@ pub use score::{
 };
 
 pub use quaver_data::{
-    DataError, Dataset, InMemory, Layout, OpenOptions, Sample, Subset, check_labels, format_names,
-    open, parse_indices,
+    Centre, Colours, Crop, DataError, Dataset, InMemory, InputFile, Interpolation, Joined, Layout,
+    OpenOptions, Resize, Sample, Subset, check_labels, format_names, open, parse_indices,
 };
 pub use quaver_engine::{
     Graph, Head, HeadChoice, HeadKind, Layer, OperatorInfo, UnsupportedNode, operators,

@@ -1,6 +1,6 @@
 //! A network with its data: evaluations computed when they are asked for.
 
-use quaver_data::Dataset;
+use quaver_data::{Dataset, Sample};
 use quaver_engine::{ProgramOptions, Real};
 use quaver_geometry::{Classes, Family, Softmax};
 
@@ -40,7 +40,9 @@ impl<'a> Network<'a> {
         if dataset.is_empty() {
             return Err(Error::new(ErrorKind::Data, "the dataset has no samples"));
         }
-        if dataset.shape().iter().product::<usize>() != model.input_shape().iter().product() {
+        if dataset.shape().iter().product::<usize>()
+            != model.input_shape().iter().product::<usize>()
+        {
             return Err(Error::new(
                 ErrorKind::Data,
                 format!(
@@ -134,7 +136,8 @@ impl<'a> Network<'a> {
         // Results wait in a window until those before them are done.
         const WAITING: usize = crate::parallel::WINDOW_PER_THREAD;
         let mut state = sensitivity.state();
-        let evaluation = self.evaluate(sensitivity, &mut state, 0, &mut None)?;
+        let sample = self.dataset.read(0)?;
+        let evaluation = self.evaluate(sensitivity, &mut state, 0, sample)?;
         let grams: usize = evaluation
             .grams
             .iter()
@@ -148,7 +151,14 @@ impl<'a> Network<'a> {
         Box::new(move |position| {
             let index = self.dataset.original_index(position);
             let mut key = None;
-            let evaluated = self.evaluate(sensitivity, &mut state, position, &mut key);
+            let sample = match self.dataset.read(position) {
+                Err(error) if !error.is_of_sample() => return Err(error.into()),
+                sample => sample,
+            };
+            let evaluated = sample.map_err(Error::from).and_then(|sample| {
+                key.clone_from(&sample.key);
+                self.evaluate(sensitivity, &mut state, index, sample)
+            });
             Ok(evaluated.map_err(|error| SampleFailure { index, key, error }))
         })
     }
@@ -157,12 +167,9 @@ impl<'a> Network<'a> {
         &self,
         sensitivity: &Sensitivity<T>,
         state: &mut State<T>,
-        position: usize,
-        key: &mut Option<String>,
+        index: usize,
+        sample: Sample,
     ) -> Result<Evaluation, Error> {
-        let sample = self.dataset.read(position)?;
-        key.clone_from(&sample.key);
-        let index = self.dataset.original_index(position);
         if let Some(label) = sample.label {
             self.check_label(label)?;
         }

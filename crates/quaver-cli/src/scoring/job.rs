@@ -4,8 +4,8 @@ use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 
 use quaver::{
-    Dataset, Description, Error, ErrorKind, LabelChoice, Model, Network, ScoreOptions, Scored,
-    Source, score_each,
+    Dataset, Description, Error, ErrorKind, InputFile, LabelChoice, Model, Network, ScoreOptions,
+    Scored, Source, score_each,
 };
 use quaver_report::RunRecord;
 use quaver_store::{Identity, Shard, Store, StoredAs, fingerprint};
@@ -270,12 +270,26 @@ impl<'a> Job<'a> {
             .with("model", fingerprint(&network.file)?)
             .with("data", fingerprint(&network.data)?)
             .with("labels", optional(self.args.data.labels.as_ref())?)
-            .with("targets", optional(measures.targets.as_ref())?);
-        let record = self.args.data.record(self.args.model.record(record));
+            .with("targets", optional(measures.targets.as_ref())?)
+            .with("inputs", self.inputs(|path| Ok(fingerprint(path)?))?);
+        let record = record.with("class_map", optional(self.args.data.class_map.as_ref())?);
+        let record = self.args.data.record(self.args.model.record(record))?;
         let entries = record.entries();
         Ok(entries
             .map(|(key, value)| (key.to_owned(), value.clone()))
             .collect())
+    }
+
+    /// The inputs that are named one by one, each with what `describe` says of its file.
+    fn inputs(
+        &self,
+        describe: impl Fn(&Path) -> Result<Json, Failure>,
+    ) -> Result<Vec<Json>, Failure> {
+        let one = |input: &InputFile| {
+            let file = describe(&input.path)?;
+            Ok(json!({"name": input.name, "key": input.key, "file": file}))
+        };
+        self.args.data.input.iter().map(one).collect()
     }
 
     /// What was run. No time of day, no number of threads: the same run writes the same bytes.
@@ -300,6 +314,7 @@ impl<'a> Job<'a> {
                 let record = record
                     .with("model", record::traced(&network.file)?)
                     .with("data", record::traced(&network.data)?)
+                    .with("inputs", self.inputs(record::traced)?)
                     .with(
                         "labels",
                         optional(self.args.data.labels.as_ref()).transpose()?,
@@ -308,7 +323,7 @@ impl<'a> Job<'a> {
                         "targets",
                         optional(self.args.measures.targets.as_ref()).transpose()?,
                     );
-                self.args.data.record(self.args.model.record(record))
+                self.args.data.record(self.args.model.record(record))?
             }
         };
         let blocks: Vec<&str> = source.blocks.iter().map(|block| &*block.name).collect();

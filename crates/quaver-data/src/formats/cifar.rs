@@ -7,8 +7,9 @@ use std::path::Path;
 
 use crate::element::Element;
 use crate::file::Region;
-use crate::records::{Records, no_samples};
-use crate::{DataError, DataErrorKind, Dataset, Layout, OpenOptions, labels};
+use crate::prepare::{no_samples, prepare};
+use crate::records::Records;
+use crate::{DataError, DataErrorKind, Dataset, Layout, OpenOptions};
 
 const SHAPE: [usize; 3] = [3, 32, 32];
 const N_VALUES: u64 = 3 * 32 * 32;
@@ -149,8 +150,8 @@ fn open_region(
         return refuse(DataErrorKind::Format, format_args!("has too many records"));
     };
     let labels = match &options.labels {
-        Some(path) => labels::read_file(path, count)?,
-        None => read_labels(&region, variant, count)?,
+        Some(_) => None,
+        None => Some(read_labels(&region, variant, count)?),
     };
     let class_names = class_names(region.name(), variant);
     let records = Records {
@@ -159,10 +160,10 @@ fn open_region(
         count,
         skip: variant.n_labels,
         shape: SHAPE.to_vec(),
-        labels: Some(labels),
+        labels,
         class_names,
     };
-    records.into_dataset(Layout::Nchw, options, expected)
+    prepare(records, Layout::Nchw, options, expected)
 }
 
 fn read_labels(region: &Region, variant: &Variant, count: usize) -> Result<Vec<u32>, DataError> {

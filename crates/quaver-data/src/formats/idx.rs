@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use crate::element::{ArrayHeader, Element, Number};
 use crate::file::Stream;
-use crate::{DataError, DataErrorKind, Dataset, OpenOptions, labels, records};
+use crate::prepare::prepare;
+use crate::{DataError, DataErrorKind, Dataset, Layout, OpenOptions, labels, records};
 
 /// Whether a file with these first bytes is of this format.
 pub(crate) fn is_idx(magic: &[u8]) -> bool {
@@ -22,16 +23,23 @@ pub(super) fn open(
     let mut stream = Stream::open(path)?;
     let header = read_header(&mut stream)?;
     let mut records = records::array(stream, &header)?;
-    let labels = options.labels.clone().or_else(|| labels_beside(path));
-    if let Some(path) = labels {
-        records.labels = Some(labels::read_file(&path, records.count)?);
+    if options.labels.is_none()
+        && let Some(path) = labels_beside(path)
+    {
+        records.labels = Some(read_labels(&path, records.count)?);
     }
     // Grey images have no axis for their one channel, and networks do.
     if records.shape.len() == 2 {
         records.shape.insert(0, 1);
-        return records.into_dataset(crate::Layout::Nchw, options, expected);
+        return prepare(records, Layout::Nchw, options, expected);
     }
-    records.into_dataset(options.layout, options, expected)
+    prepare(records, options.layout, options, expected)
+}
+
+fn read_labels(path: &Path, count: usize) -> Result<Vec<u32>, DataError> {
+    let mut stream = Stream::open(path)?;
+    let header = read_header(&mut stream)?;
+    labels::read_array(stream, &header, count)
 }
 
 /// Reads the header, so that `stream` is left at the first value.

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use crate::element::{ArrayHeader, Element, Number};
 use crate::file::Stream;
-use crate::{DataError, DataErrorKind, Dataset, OpenOptions, labels, records};
+use crate::prepare::prepare;
+use crate::{DataError, DataErrorKind, Dataset, OpenOptions, records};
 
 const MAGIC: &[u8] = b"\x93NUMPY";
 
@@ -24,11 +25,8 @@ pub(super) fn open(
 ) -> Result<Box<dyn Dataset>, DataError> {
     let mut stream = Stream::open(path)?;
     let header = read_header(&mut stream)?;
-    let mut records = records::array(stream, &header)?;
-    if let Some(path) = &options.labels {
-        records.labels = Some(labels::read_file(path, records.count)?);
-    }
-    records.into_dataset(options.layout, options, expected)
+    let records = records::array(stream, &header)?;
+    prepare(records, options.layout, options, expected)
 }
 
 /// Reads the header, so that `stream` is left at the first value.

@@ -8,6 +8,7 @@ use zip::{CompressionMethod, ZipArchive};
 
 use super::npy;
 use crate::file::{Region, RegionReader, Stream};
+use crate::prepare::prepare;
 use crate::{DataError, DataErrorKind, Dataset, OpenOptions, labels, records};
 
 /// More keys than these are only counted in a message.
@@ -43,15 +44,15 @@ pub(super) fn open(
     };
     let header = npy::read_header(&mut stream)?;
     let mut records = records::array(stream, &header)?;
-    if let Some(path) = &options.labels {
-        records.labels = Some(labels::read_file(path, records.count)?);
+    if options.labels.is_some() {
+        // They take the place of those in the archive.
     } else if let Some(mut stream) = archive.array(&options.y_key)? {
         let header = npy::read_header(&mut stream)?;
         records.labels = Some(labels::read_array(stream, &header, records.count)?);
     } else if options.y_key != OpenOptions::default().y_key {
         return Err(absent(&archive, &options.y_key, "--y-key"));
     }
-    records.into_dataset(options.layout, options, expected)
+    prepare(records, options.layout, options, expected)
 }
 
 struct Archive {

@@ -1,0 +1,6 @@
+//! Images of every encoding, in a folder of one.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| quaver_fuzz::read_image(bytes));

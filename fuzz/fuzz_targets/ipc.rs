@@ -1,0 +1,6 @@
+//! Arrow IPC files and streams.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| quaver_fuzz::read_data("arrow", bytes));

@@ -1,0 +1,6 @@
+//! Archives of NumPy arrays.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| quaver_fuzz::read_data("npz", bytes));

@@ -1,0 +1,6 @@
+//! Files of preprocessing, Quaver's own and Hugging Face's.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| quaver_fuzz::read_transform(bytes));
