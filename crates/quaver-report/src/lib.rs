@@ -33,6 +33,7 @@
 mod atomic;
 mod error;
 mod html;
+mod json;
 mod markup;
 mod number;
 mod picture;
@@ -45,7 +46,7 @@ pub use atomic::{AtomicFile, atomic_write};
 pub use error::{ReportError, ReportErrorKind};
 pub use html::{Figure, Order, Page, RankingTable, Section, TableRow, Tone};
 pub use picture::{Pixels, Thumbnail, png_data_uri};
-pub use plot::{Axis, BarChart, Chart, Histogram, LineChart, Mark, ScatterChart};
+pub use plot::*;
 pub use record::RunRecord;
 pub use text::{TextOptions, text_table};
 pub use writer::{TableWriter, check_table_path, table_extensions};

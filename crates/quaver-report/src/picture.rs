@@ -2,8 +2,12 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::error::{ReportError, ReportErrorKind};
+
+const PNG_URI: &str = "data:image/png;base64,";
 
 /// The pixels of a picture, row by row from the top.
 #[derive(Debug, Clone, Copy)]
@@ -53,7 +57,7 @@ pub fn png_data_uri(
     pixels.check(width, height)?;
     let mut bytes = Vec::new();
     encode(width, height, pixels, &mut bytes)?;
-    let mut uri = "data:image/png;base64,".to_owned();
+    let mut uri = PNG_URI.to_owned();
     STANDARD.encode_string(&bytes, &mut uri);
     Ok(uri)
 }
@@ -93,8 +97,9 @@ const SHOWN: usize = 32;
 ///
 /// Pictures of more than 64 pixels a side are averaged down to that, or a page of a hundred photographs would be a
 /// hundred photographs large.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Thumbnail {
+    #[serde(deserialize_with = "read_uri")]
     pub(crate) uri: String,
     pub(crate) alt: String,
     /// The size on the page, in CSS pixels.
@@ -102,6 +107,17 @@ pub struct Thumbnail {
     pub(crate) height: usize,
     /// Few pixels, to be shown as the squares they are.
     pub(crate) pixelated: bool,
+}
+
+/// A page shows no picture but those it brings along.
+fn read_uri<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let uri = String::deserialize(deserializer)?;
+    match uri.starts_with(PNG_URI) {
+        true => Ok(uri),
+        false => Err(D::Error::custom(
+            "a picture's address does not start with data:image/png",
+        )),
+    }
 }
 
 impl Thumbnail {
@@ -138,6 +154,11 @@ impl Thumbnail {
             height: scale(small_height),
             pixelated: longer <= SHOWN,
         })
+    }
+
+    /// How the style sheet scales it.
+    pub(crate) fn class(&self) -> &'static str {
+        if self.pixelated { "pixels" } else { "photo" }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::Value as Json;
 
@@ -81,6 +82,28 @@ impl Serialize for RunRecord {
             map.serialize_entry(key, value)?;
         }
         map.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for RunRecord {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+        impl<'de> Visitor<'de> for Reader {
+            type Value = RunRecord;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object with the facts of a run")
+            }
+
+            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<RunRecord, M::Error> {
+                let mut record = RunRecord::new();
+                while let Some((key, value)) = map.next_entry::<String, Json>()? {
+                    record = record.with(key, value);
+                }
+                Ok(record)
+            }
+        }
+        deserializer.deserialize_map(Reader)
     }
 }
 
