@@ -159,7 +159,7 @@ impl BoxPlot {
         let Some(least) = held.next() else {
             return;
         };
-        let most = held.last().unwrap_or(least);
+        let most = held.next_back().unwrap_or(least);
         // A box that leaves the axis is cut where it does.
         let place = |value: f64| rows.place(value.clamp(least, most));
         let middle = top + THICKNESS / 2.0;
