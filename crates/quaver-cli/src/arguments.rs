@@ -10,7 +10,7 @@ use quaver::{Dataset, HeadChoice, LabelChoice, Layout, LoadOptions, OpenOptions,
 use crate::failure::Failure;
 
 /// How the model is read.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Model")]
 pub struct ModelArgs {
     /// Output, or any other value, to analyse [default: the only output].
@@ -39,7 +39,7 @@ impl ModelArgs {
 }
 
 /// How the data are read, and which of them.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Data")]
 pub struct DataArgs {
     /// Format of DATA [default: recognised].
@@ -88,7 +88,8 @@ pub struct DataArgs {
 }
 
 impl DataArgs {
-    fn options(&self) -> OpenOptions {
+    /// How the file is read.
+    pub fn options(&self) -> OpenOptions {
         OpenOptions {
             format: self.format.clone(),
             x_key: self.x_key.clone(),
@@ -107,7 +108,20 @@ impl DataArgs {
 
     /// Opens the chosen samples of `path` for a network whose input has shape `expected`.
     pub fn open(&self, path: &Path, expected: &[usize]) -> Result<Box<dyn Dataset>, Failure> {
-        let dataset = quaver::open(path, &self.options(), Some(expected))?;
+        self.open_for(path, Some(expected))
+    }
+
+    /// Opens the chosen samples of `path` as they are, for no network.
+    pub fn open_as_is(&self, path: &Path) -> Result<Box<dyn Dataset>, Failure> {
+        self.open_for(path, None)
+    }
+
+    fn open_for(
+        &self,
+        path: &Path,
+        expected: Option<&[usize]>,
+    ) -> Result<Box<dyn Dataset>, Failure> {
+        let dataset = quaver::open(path, &self.options(), expected)?;
         let chosen = match (&self.indices, self.limit) {
             (None, None) => return Ok(dataset),
             (Some(list), _) => quaver::parse_indices(list)?,

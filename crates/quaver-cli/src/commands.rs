@@ -1,8 +1,12 @@
 //! The commands: one file each, one line each here.
 
+mod compare;
 mod demo;
 mod inspect;
+mod outliers;
+mod report;
 mod score;
+mod simulate;
 
 use clap::Subcommand;
 
@@ -14,6 +18,10 @@ use crate::failure::Failure;
 pub enum Command {
     Inspect(inspect::Inspect),
     Score(Box<score::Score>),
+    Outliers(Box<outliers::Outliers>),
+    Compare(Box<compare::Compare>),
+    Simulate(simulate::Simulate),
+    Report(report::Report),
     Demo(demo::Demo),
 }
 
@@ -23,6 +31,10 @@ impl Command {
         match self {
             Command::Inspect(command) => command.run(console),
             Command::Score(command) => command.run(console),
+            Command::Outliers(command) => command.run(console),
+            Command::Compare(command) => command.run(console),
+            Command::Simulate(command) => command.run(console),
+            Command::Report(command) => command.run(console),
             Command::Demo(command) => command.run(console),
         }
     }

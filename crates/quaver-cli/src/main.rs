@@ -8,6 +8,7 @@ mod commands;
 mod console;
 mod failure;
 mod interrupt;
+mod pages;
 mod progress;
 mod ranking;
 mod record;
@@ -45,6 +46,10 @@ Examples:
   quaver inspect model.onnx                        what the model is, and whether it can be differentiated
   quaver score model.onnx data.npz                 the most influential samples, and a summary
   quaver score model.onnx data.npz -o scores.csv   one row per sample
+  quaver outliers model.onnx train.npz --report outliers.html
+                                                   suspicious samples, by every measure, as a page
+  quaver compare model.onnx --train train.npz --test test.npz
+                                                   is it as sensitive on test data as on training data?
 
 Exit status:
   0 done   1 an output could not be written   2 bad input: an option, a model, data

@@ -44,7 +44,7 @@ pub struct Subject<'a> {
 }
 
 /// How it is scored.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct ScoringArgs {
     #[command(flatten)]
     pub measures: MeasureArgs,

@@ -156,6 +156,37 @@ impl Thumbnail {
         })
     }
 
+    /// A picture of the values of a sample, if its shape is that of one: `[H, W]`, `[1, H, W]` or `[3, H, W]`. The smallest
+    /// value is black and the largest white, whatever was subtracted and divided by before.
+    pub fn of_values(shape: &[usize], values: &[f64], alt: impl Into<String>) -> Option<Self> {
+        /// Fewer rows or columns are a table and no picture.
+        const SMALLEST: usize = 4;
+        let (channels, height, width) = match *shape {
+            [height, width] => (1, height, width),
+            [channels @ (1 | 3), height, width] => (channels, height, width),
+            _ => return None,
+        };
+        if height.min(width) < SMALLEST || values.len() != channels * height * width {
+            return None;
+        }
+        let low = values.iter().copied().fold(f64::INFINITY, f64::min);
+        let high = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let byte = |value: f64| match high > low {
+            true => (255.0 * (value - low) / (high - low)).round() as u8,
+            false => 0,
+        };
+        let n_pixels = height * width;
+        let pixels: Vec<u8> = (0..n_pixels)
+            .flat_map(|pixel| (0..channels).map(move |channel| channel * n_pixels + pixel))
+            .map(|at| byte(values[at]))
+            .collect();
+        let pixels = match channels {
+            1 => Pixels::Gray(&pixels),
+            _ => Pixels::Rgb(&pixels),
+        };
+        Self::new(width, height, pixels, alt).ok()
+    }
+
     /// How the style sheet scales it.
     pub(crate) fn class(&self) -> &'static str {
         if self.pixelated { "pixels" } else { "photo" }
@@ -189,6 +220,27 @@ fn averaged(width: usize, height: usize, pixels: Pixels<'_>, step: usize) -> Vec
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn values_become_pixels_where_they_are_a_picture() {
+        let planes: Vec<f64> = (0..48).map(|k| f64::from(k) / 47.0 - 3.0).collect();
+        let made = Thumbnail::of_values(&[3, 4, 4], &planes, "a").unwrap();
+        let byte = |at: usize| (255.0 * at as f64 / 47.0).round() as u8;
+        let pixels: Vec<u8> = (0..16)
+            .flat_map(|pixel| [byte(pixel), byte(16 + pixel), byte(32 + pixel)])
+            .collect();
+        assert_eq!(
+            made,
+            Thumbnail::new(4, 4, Pixels::Rgb(&pixels), "a").unwrap()
+        );
+        assert!(Thumbnail::of_values(&[4, 4], &[2.0; 16], "flat").is_some());
+        for shape in [&[48][..], &[1, 2, 24], &[2, 4, 6], &[1, 4, 4]] {
+            assert!(
+                Thumbnail::of_values(shape, &planes, "").is_none(),
+                "{shape:?}"
+            );
+        }
+    }
 
     fn decode(uri: &str) -> (u32, u32, Vec<u8>) {
         let bytes = uri.strip_prefix("data:image/png;base64,").unwrap();

@@ -2,12 +2,14 @@
 
 use std::path::Path;
 
+use quaver::table::{Column, Value};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::Value as Json;
 
 use crate::atomic::atomic_write;
 use crate::error::ReportError;
+use crate::json;
 
 /// Named facts about a run, in the order they were added.
 ///
@@ -22,6 +24,15 @@ impl RunRecord {
     /// A record with nothing in it.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// A row of a table as facts: each cell under the name of its column. JSON has no infinity: an infinite number
+    /// becomes the text "inf" or "-inf".
+    pub fn of_row(columns: &[Column], row: &[Value]) -> Self {
+        let cells = columns.iter().zip(row);
+        cells.fold(Self::new(), |record, (column, value)| {
+            record.with(column.name.as_str(), json::cell(value))
+        })
     }
 
     /// Adds a fact. A key that is there already gets the new value in its old place.

@@ -6,11 +6,30 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use quaver_data::Dataset;
+
 use crate::curves::{CurveError, Detection};
 use crate::measure::{MEASURES, Measure, Suspicious};
 use crate::statistics::rank_correlation;
 use crate::table::{Column, Kind, Value};
 use crate::{Error, ErrorKind, Score, Summary};
+
+/// Reads which samples are outliers from data whose labels say it: 1 for an outlier, 0 for any other.
+///
+/// # Errors
+/// Names the first sample that is neither.
+pub fn truth(data: &dyn Dataset) -> Result<Vec<bool>, Error> {
+    let said = |index: usize| match data.label(index)? {
+        Some(0) => Ok(false),
+        Some(1) => Ok(true),
+        other => {
+            let other = other.map_or_else(|| "nothing".to_owned(), |value| value.to_string());
+            let message = format!("the truth about sample {index} is {other}, and must be 0 or 1");
+            Err(Error::new(ErrorKind::Data, message))
+        }
+    };
+    (0..data.len()).map(said).collect()
+}
 
 /// One number per measure, in the order of [`MEASURES`].
 pub type MeasureValues = [Option<f64>; MEASURES.len()];

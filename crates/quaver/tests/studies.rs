@@ -48,7 +48,7 @@ fn planted_outliers_are_found_and_every_measure_says_how_well() {
         // The others do not look at the label, or not at what is unusual about it.
         let looks_at_label = ["fi", "fi_lambda", "grad_norm", "margin_radius", "p_label"];
         if looks_at_label.contains(&measure.name) {
-            assert!(found.roc.auc > 0.9, "{} {}", measure.name, found.roc.auc);
+            assert!(found.roc.auc > 0.85, "{} {}", measure.name, found.roc.auc);
         }
     }
     // Saturated FI is a function of p: the same ranking.

@@ -139,6 +139,7 @@ impl Job<'_> {
             .with("command", command)
             .with("model", record::model(&self.file)?)
             .with("data", name(&self.data))
+            .with("data_sha256", record::data(&self.data)?)
             .with("format", args.format.clone())
             .with("labels", args.labels.as_deref().map(name))
             .with("layout", args.layout.clone())
