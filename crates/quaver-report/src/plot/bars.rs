@@ -64,9 +64,9 @@ impl BarChart {
                 ("width", &*coordinate((end - zero).abs())),
                 ("height", &*coordinate(THICKNESS)),
             ];
-            svg.element("rect", &attributes, |rect| {
-                rect.leaf("title", &[], &format!("{name}: {}", typeset(*value, 4)));
-            });
+            svg.void("rect", &attributes);
+            let title = format!("{name}: {}", typeset(*value, 4));
+            rows.draw_target(&mut svg, rows.top(row), THICKNESS, &title);
             let place = (zero.max(end) + 5.0, rows.top(row) + 11.5);
             tick(&mut svg, "start", place, &typeset(*value, 3));
         }

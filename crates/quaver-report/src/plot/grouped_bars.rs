@@ -148,7 +148,8 @@ impl GroupedBarChart {
             ("width", &*coordinate((end - zero).abs())),
             ("height", &*coordinate(THICKNESS)),
         ];
-        svg.element("rect", &attributes, |rect| rect.leaf("title", &[], title));
+        svg.void("rect", &attributes);
+        rows.draw_target(svg, top, THICKNESS + GAP, title);
         let mut right = zero.max(end);
         if bar.low < bar.high && self.axis.holds(bar.low) && self.axis.holds(bar.high) {
             let (low, high) = (place(bar.low), place(bar.high));

@@ -3,7 +3,7 @@
 
 use super::axis::Axis;
 use super::frame::{Span, WIDTH, push_line, text, tick};
-use crate::markup::Markup;
+use crate::markup::{Markup, coordinate};
 use crate::number::grouped;
 
 const TOP: f64 = 8.0;
@@ -79,6 +79,18 @@ impl Rows {
         let middle = (LEFT + WIDTH - FOR_NUMBERS) / 2.0;
         let place = (middle, bottom + 42.0);
         text(svg, "label", "middle", place, &self.label);
+    }
+
+    /// Makes the whole width beside a mark answer to the pointer: a short bar is hard to hit.
+    pub(super) fn draw_target(&self, svg: &mut Markup, top: f64, thickness: f64, title: &str) {
+        let attributes = [
+            ("class", "hover"),
+            ("x", &*coordinate(LEFT)),
+            ("y", &*coordinate(top)),
+            ("width", &*coordinate(WIDTH - FOR_NUMBERS - LEFT)),
+            ("height", &*coordinate(thickness)),
+        ];
+        svg.element("rect", &attributes, |rect| rect.leaf("title", &[], title));
     }
 
     /// Draws the name of a row.
