@@ -15,6 +15,8 @@ use crate::failure::Failure;
 pub use comparison::{Compared, comparison, overview_table};
 pub use study::study;
 
+use quaver_report::grouped;
+
 /// The data that a page is about.
 pub struct Subjects<'a> {
     dataset: &'a dyn Dataset,

@@ -47,6 +47,7 @@ pub use atomic::{AtomicFile, atomic_write};
 pub use error::{ReportError, ReportErrorKind};
 pub use html::{Figure, Order, Page, RankingTable, Section, TableRow, Tone};
 pub use npz::NpzWriter;
+pub use number::grouped;
 pub use picture::{Pixels, Thumbnail, png_data_uri};
 pub use plot::*;
 pub use record::RunRecord;

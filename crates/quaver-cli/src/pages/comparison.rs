@@ -8,7 +8,7 @@ use quaver_report::{
     TableRow,
 };
 
-use super::{axis, class_name, percent, verdict};
+use super::{axis, class_name, grouped, percent, verdict};
 
 /// What the sets are called.
 const SETS: [&str; 2] = ["train", "test"];
@@ -48,10 +48,7 @@ fn overview(compared: &[Compared<'_>]) -> Section {
         let sets = &one.block.sets;
         let mut facts = Vec::new();
         for (name, set) in SETS.iter().zip(sets) {
-            facts.push((
-                format!("Samples, {name}"),
-                set.summary.n_samples().to_string(),
-            ));
+            facts.push((format!("Samples, {name}"), grouped(set.summary.n_samples())));
             facts.push((format!("Accuracy, {name}"), percent(set.summary.accuracy())));
         }
         section = verdict(section.facts(facts), &sets[1].summary);
@@ -141,7 +138,7 @@ pub fn overview_table(compared: &[Compared<'_>]) -> (Vec<Column>, Vec<Vec<Value>
 }
 
 fn distributions(name: &str, block: &BlockComparison) -> Section {
-    let mut section = Section::new(format!("{name}distributions"));
+    let mut section = Section::new(format!("{name}Distributions"));
     for measure in DRAWN {
         let Some(found) = find(&block.overall, measure) else {
             continue;
@@ -207,7 +204,7 @@ fn classes(name: &str, block: &BlockComparison, names: Option<&[String]>) -> Sec
         boxes = boxes.group(&*class_name, values);
         bars = bars.group(class_name, medians(compared, "fi_lambda"));
     }
-    Section::new(format!("{name}class by class"))
+    Section::new(format!("{name}Class by class"))
         .figure(Figure::new("fi_lambda by class", boxes).how_to_read(
             "The box holds the middle half of a class, the whiskers 90 % of it, the thick line is the median.",
         ))
@@ -221,7 +218,7 @@ fn numbers(name: &str, block: &BlockComparison) -> Section {
     let table = RankingTable::new("All comparisons", quaver::compare::columns())
         .rows(block.rows().into_iter().map(TableRow::new))
         .ordered_by("class", Order::Ascending);
-    Section::new(format!("{name}all numbers"))
+    Section::new(format!("{name}All numbers"))
         .paragraph(
             "Over all samples first, then class by class. p values are not corrected for how many there are: with \
              many rows some are small by chance.",

@@ -10,7 +10,7 @@ use quaver_report::{
     ScatterChart, Section, TableRow, Tone,
 };
 
-use super::{Subjects, axis, percent, verdict};
+use super::{Subjects, axis, grouped, percent, verdict};
 
 /// Samples on top of the ranking that have a picture, and as many more on top of each other measure's.
 const PICTURES: usize = 200;
@@ -74,12 +74,12 @@ pub fn study(
 fn glance(section: Section, block: &OutlierBlock) -> Section {
     let summary = &block.summary;
     let mut facts = vec![
-        ("Samples", block.samples.len().to_string()),
+        ("Samples", grouped(block.samples.len() as u64)),
         ("Network agrees with the label", percent(summary.accuracy())),
         ("FI at its ceiling", percent(summary.saturated_share())),
     ];
     if let Some(n) = block.n_outliers() {
-        facts.push(("Known outliers", n.to_string()));
+        facts.push(("Known outliers", grouped(n as u64)));
     }
     let best = block.detections.iter().max_by(|a, b| {
         let area = |found: &quaver::curves::Detection| found.precision_recall.auc;
