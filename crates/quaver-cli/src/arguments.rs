@@ -14,7 +14,7 @@ use quaver_report::RunRecord;
 use crate::failure::Failure;
 
 /// How the model is read.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Model")]
 pub struct ModelArgs {
     /// Output, or any other value, to analyse [default: the only output].
@@ -58,7 +58,7 @@ impl ModelArgs {
 }
 
 /// How the data are read, and which of them.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Data")]
 pub struct DataArgs {
     /// Format of DATA [default: recognised].
@@ -234,6 +234,12 @@ impl DataArgs {
     /// Opens the chosen samples of `path` for a network whose input has shape `expected`.
     pub fn open(&self, path: &Path, expected: &[usize]) -> Result<Box<dyn Dataset>, Failure> {
         let dataset = quaver::open(path, &self.options()?, Some(expected))?;
+        self.chosen(path, dataset)
+    }
+
+    /// Opens the chosen samples of `path` as they are, for no network.
+    pub fn open_as_is(&self, path: &Path) -> Result<Box<dyn Dataset>, Failure> {
+        let dataset = quaver::open(path, &self.options()?, None)?;
         self.chosen(path, dataset)
     }
 

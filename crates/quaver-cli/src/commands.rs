@@ -1,10 +1,14 @@
 //! The commands: one file each, one line each here.
 
 mod analyze;
+mod compare;
 mod demo;
 mod inspect;
 mod merge;
+mod outliers;
+mod report;
 mod score;
+mod simulate;
 
 use clap::Subcommand;
 
@@ -18,6 +22,10 @@ pub enum Command {
     Score(Box<score::Score>),
     Analyze(Box<analyze::Analyze>),
     Merge(merge::Merge),
+    Outliers(Box<outliers::Outliers>),
+    Compare(Box<compare::Compare>),
+    Simulate(simulate::Simulate),
+    Report(report::Report),
     Demo(demo::Demo),
 }
 
@@ -29,6 +37,10 @@ impl Command {
             Command::Score(command) => command.run(console),
             Command::Analyze(command) => command.run(console),
             Command::Merge(command) => command.run(console),
+            Command::Outliers(command) => command.run(console),
+            Command::Compare(command) => command.run(console),
+            Command::Simulate(command) => command.run(console),
+            Command::Report(command) => command.run(console),
             Command::Demo(command) => command.run(console),
         }
     }

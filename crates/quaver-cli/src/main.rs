@@ -8,6 +8,7 @@ mod commands;
 mod console;
 mod failure;
 mod interrupt;
+mod pages;
 mod progress;
 mod ranking;
 mod record;
@@ -47,6 +48,10 @@ Examples:
   quaver score model.onnx data.npz -o scores.csv   one row per sample
   quaver score model.onnx data.npz --store grams   keep the class Grams; an interrupted run goes on
   quaver analyze grams --objective margin          other measures from them, without the network
+  quaver outliers model.onnx train.npz --report outliers.html
+                                                   suspicious samples, by every measure, as a page
+  quaver compare model.onnx --train train.npz --test test.npz
+                                                   is it as sensitive on test data as on training data?
 
 Exit status:
   0 done   1 an output could not be written   2 bad input: an option, a model, data

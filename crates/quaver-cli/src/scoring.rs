@@ -13,6 +13,7 @@ use quaver_store::{Shard, Store};
 use crate::arguments::{DataArgs, ModelArgs};
 use crate::console::Console;
 use crate::failure::Failure;
+use crate::pages::file_name;
 
 pub use job::{Input, Job, NetworkInput};
 pub use measures::MeasureArgs;
@@ -51,8 +52,35 @@ pub enum Subject<'a> {
     Store(&'a Path),
 }
 
+impl<'a> Subject<'a> {
+    /// What titles call the network.
+    pub fn model_name(&self) -> String {
+        let (Subject::Network { model: path, .. } | Subject::Store(path)) = self;
+        file_name(path)
+    }
+
+    /// What titles call the data.
+    pub fn data_name(&self) -> String {
+        match self {
+            Subject::Network {
+                data: Some(data), ..
+            } => file_name(data),
+            Subject::Network { data: None, .. } => "its inputs".to_owned(),
+            Subject::Store(folder) => file_name(folder),
+        }
+    }
+
+    /// The data's path, where it has one.
+    pub fn data(&self) -> Option<&'a Path> {
+        match self {
+            Subject::Network { data, .. } => *data,
+            Subject::Store(_) => None,
+        }
+    }
+}
+
 /// How it is scored.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct ScoringArgs {
     #[command(flatten)]
     pub measures: MeasureArgs,
@@ -68,7 +96,7 @@ pub struct ScoringArgs {
 }
 
 /// How the work is done, and what is kept of it.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Run")]
 pub struct RunArgs {
     /// Keep outputs and class Grams of every sample in this folder: the same command goes on where it stopped, and

@@ -290,7 +290,8 @@ fn the_demo_writes_a_page_and_the_table_behind_it() {
     let page = read("demo.html");
     assert!(page.contains("The most influential pictures") && page.contains("<svg"));
     assert!(no_address(&page));
-    assert!(Path::new(&place.path("there")).read_dir().unwrap().count() == 2);
+    assert!(read("demo.json").contains("The most influential pictures"));
+    assert!(Path::new(&place.path("there")).read_dir().unwrap().count() == 3);
 }
 
 /// A page that is complete in itself fetches nothing. (Names of XML vocabularies are not fetched.)

@@ -5,8 +5,9 @@ use std::path::Path;
 
 use quaver::table::{Column, Kind, Value};
 use quaver_report::{
-    Axis, BarChart, Figure, Histogram, LineChart, Mark, Order, Page, Pixels, RankingTable,
-    ReportError, RunRecord, ScatterChart, Section, TableRow, Thumbnail, Tone,
+    Axis, BarChart, BoxPlot, EcdfChart, Figure, GroupedBarChart, Histogram, Interval, LineChart,
+    ManhattanChart, Mark, Order, Page, Pixels, RankingTable, ReportError, RunRecord, ScatterChart,
+    Section, TableRow, Thumbnail, Tone,
 };
 use serde_json::json;
 
@@ -27,6 +28,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .section(ranking(&samples)?)
         .section(detection(&samples))
         .section(distribution(&samples))
+        .section(comparison(&samples))
         .section(layers()?)
         .record(record());
     page.save(Path::new(&path))?;
@@ -81,9 +83,8 @@ fn ranking(samples: &[Sample]) -> Result<Section, ReportError> {
     let mut sorted: Vec<&Sample> = samples.iter().collect();
     sorted.sort_by(|a, b| b.fi.total_cmp(&a.fi));
     let mut table = RankingTable::new("The most influential samples", columns)
-        .limit(40)
         .ordered_by("fi", Order::Descending);
-    for sample in sorted {
+    for (place, sample) in sorted.into_iter().enumerate() {
         let label = sample.index / 20 % 10;
         let predicted = (label + i64::from(sample.is_mislabelled) * (1 + sample.index % 9)) % 10;
         let saturation = sample.fi / (sample.fi + 0.4);
@@ -105,13 +106,11 @@ fn ranking(samples: &[Sample]) -> Result<Section, ReportError> {
             (sample.fi + 0.4).into(),
             saturation.into(),
             margin,
-        ])
-        .picture(Thumbnail::new(
-            28,
-            28,
-            Pixels::Gray(&glyph(sample.index)),
-            alt,
-        )?);
+        ]);
+        if place < 200 {
+            let pixels = glyph(sample.index);
+            row = row.picture(Thumbnail::new(28, 28, Pixels::Gray(&pixels), alt)?);
+        }
         if sample.is_mislabelled {
             row = row.badge(Tone::Problem, "label disagrees");
         }
@@ -204,6 +203,54 @@ fn distribution(samples: &[Sample]) -> Section {
         )
 }
 
+fn comparison(samples: &[Sample]) -> Section {
+    let half = |odd: i64| samples.iter().filter(move |s| s.index % 2 == odd);
+    let values = |odd, factor: f64| half(odd).map(|s| s.fi * factor).collect::<Vec<f64>>();
+    let ecdf = EcdfChart::new(Axis::log("FI (nats²)"))
+        .group("train", values(0, 1.0))
+        .group("test", values(1, 1.6))
+        .gap();
+    let mut boxes = BoxPlot::new(Axis::log("FI (nats²)"), ["train", "test"]);
+    let mut bars = GroupedBarChart::new("Median FI (nats²)", ["train", "test"]);
+    for (class, name) in ["aeroplane", "automobile", "bird", "cat"]
+        .iter()
+        .enumerate()
+    {
+        let of = |odd, factor: f64| -> Vec<f64> {
+            let class = class as i64;
+            let values = half(odd).filter(|s| s.index / 2 % 4 == class);
+            values.map(|s| s.fi * factor).collect()
+        };
+        let (train, test) = (of(0, 1.0 + 0.2 * class as f64), of(1, 1.6));
+        let bar = |values: &[f64]| {
+            let mut sorted = values.to_vec();
+            sorted.sort_by(f64::total_cmp);
+            let at = |share: f64| sorted[(share * (sorted.len() - 1) as f64) as usize];
+            Some(Interval {
+                low: at(0.45),
+                value: at(0.5),
+                high: at(0.55),
+            })
+        };
+        bars = bars.group(*name, [bar(&train), bar(&test)]);
+        boxes = boxes.group(*name, [train, test]);
+    }
+    Section::new("Train against test")
+        .figure(
+            Figure::new("Distribution functions", ecdf)
+                .caption("Which share of each set has at most this FI.")
+                .how_to_read("A curve further right is a set with larger values. The dashed line is where the curves lie furthest apart."),
+        )
+        .figure(
+            Figure::new("FI by class", boxes)
+                .how_to_read("The box holds the middle half of a class, the whiskers 90 % of it, the thick line is the median."),
+        )
+        .figure(
+            Figure::new("Medians by class", bars)
+                .how_to_read("The thin line is the interval in which the median is known to lie."),
+        )
+}
+
 fn layers() -> Result<Section, ReportError> {
     let bars = BarChart::new("Median FI (nats²)")
         .bar("input", 0.0214)
@@ -211,6 +258,23 @@ fn layers() -> Result<Section, ReportError> {
         .bar("/features/features.3/Conv", 0.0871)
         .bar("/classifier/classifier.1/Gemm <weights>", 0.412)
         .bar("/classifier/classifier.4/Gemm", 0.0312);
+    let mut random = Random(9);
+    let mut manhattan = ManhattanChart::new(Axis::log("FI_λ (nats² per unit of weight)"));
+    for layer in 0..22 {
+        let scale = 10f64.powf(f64::from(layer % 7) / 3.0 - 2.0);
+        let points: Vec<(f64, String)> = (0..500)
+            .map(|k| (scale * random.normal().exp(), format!("sample {k}")))
+            .collect();
+        manhattan = manhattan.block(
+            format!("/layers/layer{layer}.{}/conv/Conv", layer % 3),
+            points,
+        );
+    }
+    let manhattan = manhattan.line("flagged from here", 20.0);
+    let mut few = ManhattanChart::new(Axis::linear("saturation"));
+    for layer in ["conv1", "conv2", "fc"] {
+        few = few.block(layer, (0..300).map(|_| (random.unit(), "")));
+    }
     let mut pictures = Vec::new();
     for index in [3, 14, 15, 92] {
         let picture = Thumbnail::new(28, 28, Pixels::Gray(&glyph(index)), "a glyph")?;
@@ -222,6 +286,12 @@ fn layers() -> Result<Section, ReportError> {
                 .caption("Median FI over all samples, for perturbations of each block.")
                 .how_to_read("A long bar is a block whose perturbation moves the output most."),
         )
+        .figure(
+            Figure::new("Every sample in every layer", manhattan)
+                .caption("Each mark is a sample; layers stand in the order of the network.")
+                .how_to_read("A column that stands high is a layer that reacts strongly in most samples; marks far above their column are samples to look at."),
+        )
+        .figure(Figure::new("Few blocks", few).how_to_read("Names stand level where there is room."))
         .figure(Figure::pictures("Samples", pictures).caption("Four samples at twice their size.")))
 }
 

@@ -10,26 +10,37 @@ mod section;
 mod table;
 
 use std::collections::HashSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
 
 pub use figure::Figure;
 pub use section::{Section, Tone};
 pub use table::{Order, RankingTable, TableRow};
 
 use crate::atomic::atomic_write;
-use crate::error::ReportError;
+use crate::error::{ReportError, ReportErrorKind};
 use crate::markup::Markup;
 use crate::record::RunRecord;
 
 /// Only what is in the file: no network, no frames, no forms.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'";
 
+/// What the JSON of a page says it is, and the version of its form.
+const FORM: &str = "quaver page 1";
+
 /// A report.
-#[derive(Debug, Clone)]
+///
+/// Its JSON holds everything that the page shows, and all points of its plots where the page draws fewer; pages that
+/// were saved can be read back and gathered into one.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Page {
+    #[serde(rename = "is")]
+    form: String,
     title: String,
     lead: Vec<String>,
     sections: Vec<Section>,
+    #[serde(rename = "run")]
     record: Option<RunRecord>,
 }
 
@@ -37,6 +48,7 @@ impl Page {
     /// A page with nothing but its title.
     pub fn new(title: impl Into<String>) -> Self {
         Self {
+            form: FORM.to_owned(),
             title: title.into(),
             lead: Vec::new(),
             sections: Vec::new(),
@@ -65,21 +77,86 @@ impl Page {
         self
     }
 
+    /// One page with what is on several, one after another. The run records come under the titles of their pages.
+    pub fn gathered(title: impl Into<String>, pages: impl IntoIterator<Item = Page>) -> Self {
+        let mut whole = Self::new(title);
+        let mut records = RunRecord::new();
+        for page in pages {
+            let mut opening = Section::new(&*page.title);
+            for text in page.lead {
+                opening = opening.paragraph(text);
+            }
+            whole.sections.push(opening);
+            whole.sections.extend(page.sections);
+            if let Some(record) = page.record {
+                let mut key = page.title.clone();
+                while records.get(&key).is_some() {
+                    key.push('′');
+                }
+                records = records.with(key, serde_json::json!(record));
+            }
+        }
+        whole.record(records)
+    }
+
     /// The page as the text of an HTML file.
     pub fn to_html(&self) -> String {
+        self.html("")
+    }
+
+    /// The page as JSON: every number of its tables and plots.
+    pub fn to_json(&self) -> String {
+        let mut json =
+            serde_json::to_string(self).expect("text, numbers and lists have a JSON form");
+        json.push('\n');
+        json
+    }
+
+    /// Reads a page from its JSON.
+    ///
+    /// # Errors
+    /// `Format` if it is not the JSON of a page of this version.
+    pub fn from_json(json: &str) -> Result<Self, ReportError> {
+        let page = serde_json::from_str::<Self>(json).map_err(|error| {
+            let message = format!("is not the JSON of a page: {error}");
+            ReportError::new(ReportErrorKind::Format, message).with_source(error)
+        })?;
+        match page.form == FORM {
+            true => Ok(page),
+            false => Err(ReportError::new(
+                ReportErrorKind::Format,
+                format!("says it is {:?}, and {FORM:?} is read", page.form),
+            )),
+        }
+    }
+
+    /// Writes the page to the file at `path`, and its numbers to a file of the same name that ends in `.json`, whose path
+    /// is given back.
+    ///
+    /// # Errors
+    /// `Format` if `path` itself ends in `.json`; `Io` if one of them cannot be written.
+    pub fn save(&self, path: &Path) -> Result<PathBuf, ReportError> {
+        let beside = path.with_extension("json");
+        if beside == path {
+            let message = "is where the page's numbers go; give the page a name that ends in .html";
+            return Err(ReportError::at(ReportErrorKind::Format, path, message));
+        }
+        let name = beside.file_name().unwrap_or_default().to_string_lossy();
+        atomic_write(&beside, self.to_json().as_bytes())?;
+        atomic_write(path, self.html(&name).as_bytes())?;
+        Ok(beside)
+    }
+
+    /// The page; `numbers` is the name of the file with its numbers, if there is one.
+    fn html(&self, numbers: &str) -> String {
         let mut page = Markup::new();
         page.own("<!DOCTYPE html>\n");
         page.element("html", &[("lang", "en")], |html| {
             self.write_head(html);
-            html.element("body", &[], |body| self.write_body(body));
+            html.element("body", &[], |body| self.write_body(body, numbers));
         });
         page.line();
         page.finish()
-    }
-
-    /// Writes the page to the file at `path`.
-    pub fn save(&self, path: &Path) -> Result<(), ReportError> {
-        atomic_write(path, self.to_html().as_bytes())
     }
 
     fn write_head(&self, html: &mut Markup) {
@@ -109,7 +186,7 @@ impl Page {
         });
     }
 
-    fn write_body(&self, body: &mut Markup) {
+    fn write_body(&self, body: &mut Markup, numbers: &str) {
         let mut ids = Ids::default();
         let section_ids: Vec<String> = self
             .sections
@@ -135,13 +212,21 @@ impl Page {
             }
         });
         body.line();
-        body.leaf(
-            "footer",
-            &[],
-            concat!("Written by Quaver ", env!("CARGO_PKG_VERSION"), "."),
-        );
+        body.element("footer", &[], |footer| {
+            footer.text(concat!(
+                "Written by Quaver ",
+                env!("CARGO_PKG_VERSION"),
+                "."
+            ));
+            if !numbers.is_empty() {
+                footer.text(&format!(" Every number on this page is in {numbers}."));
+            }
+        });
         body.line();
         body.element("script", &[], |script| {
+            script.own("\"use strict\";\n");
+            script.own(include_str!("assets/table.js"));
+            script.own(include_str!("assets/chart.js"));
             script.own(include_str!("assets/page.js"));
         });
     }

@@ -56,6 +56,18 @@ impl Markup {
         self.out.push_str(source);
     }
 
+    /// Data for the script, inside an element that holds nothing else. `<` would end it, and is written as an escape.
+    pub(crate) fn json(&mut self, data: &serde_json::Value) {
+        for c in data.to_string().chars() {
+            match c {
+                '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => {
+                    let _ = write!(self.out, "\\u{:04x}", u32::from(c));
+                }
+                c => self.out.push(c),
+            }
+        }
+    }
+
     /// A piece that was written on its own.
     pub(crate) fn append(&mut self, piece: Markup) {
         self.out.push_str(&piece.out);
@@ -128,6 +140,17 @@ mod tests {
             markup.finish(),
             "<p title=\"&quot;&gt;&lt;script&gt;\">&lt;script&gt;alert(&#39;&amp;&#39;)&lt;/script&gt;\u{fffd}<br/></p>"
         );
+    }
+
+    #[test]
+    fn data_cannot_end_their_element() {
+        let data = serde_json::json!({"<": "</script><!-- & \u{2028}"});
+        let mut markup = Markup::new();
+        markup.json(&data);
+        let text = markup.finish();
+        assert!(!text.contains(['<', '>', '&', '\u{2028}']), "{text}");
+        let read: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(read, data);
     }
 
     #[test]

@@ -29,7 +29,7 @@ pub(crate) fn typeset(value: f64, digits: usize) -> String {
 }
 
 /// A whole number with its thousands set apart: `12,345`.
-pub(crate) fn grouped(value: u64) -> String {
+pub fn grouped(value: u64) -> String {
     let digits = value.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (position, digit) in digits.chars().enumerate() {

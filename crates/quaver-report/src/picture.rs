@@ -2,8 +2,12 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::error::{ReportError, ReportErrorKind};
+
+const PNG_URI: &str = "data:image/png;base64,";
 
 /// The pixels of a picture, row by row from the top.
 #[derive(Debug, Clone, Copy)]
@@ -53,7 +57,7 @@ pub fn png_data_uri(
     pixels.check(width, height)?;
     let mut bytes = Vec::new();
     encode(width, height, pixels, &mut bytes)?;
-    let mut uri = "data:image/png;base64,".to_owned();
+    let mut uri = PNG_URI.to_owned();
     STANDARD.encode_string(&bytes, &mut uri);
     Ok(uri)
 }
@@ -93,8 +97,9 @@ const SHOWN: usize = 32;
 ///
 /// Pictures of more than 64 pixels a side are averaged down to that, or a page of a hundred photographs would be a
 /// hundred photographs large.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Thumbnail {
+    #[serde(deserialize_with = "read_uri")]
     pub(crate) uri: String,
     pub(crate) alt: String,
     /// The size on the page, in CSS pixels.
@@ -102,6 +107,17 @@ pub struct Thumbnail {
     pub(crate) height: usize,
     /// Few pixels, to be shown as the squares they are.
     pub(crate) pixelated: bool,
+}
+
+/// A page shows no picture but those it brings along.
+fn read_uri<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let uri = String::deserialize(deserializer)?;
+    match uri.starts_with(PNG_URI) {
+        true => Ok(uri),
+        false => Err(D::Error::custom(
+            "a picture's address does not start with data:image/png",
+        )),
+    }
 }
 
 impl Thumbnail {
@@ -139,6 +155,42 @@ impl Thumbnail {
             pixelated: longer <= SHOWN,
         })
     }
+
+    /// A picture of the values of a sample, if its shape is that of one: `[H, W]`, `[1, H, W]` or `[3, H, W]`. The smallest
+    /// value is black and the largest white, whatever was subtracted and divided by before.
+    pub fn of_values(shape: &[usize], values: &[f64], alt: impl Into<String>) -> Option<Self> {
+        /// Fewer rows or columns are a table and no picture.
+        const SMALLEST: usize = 4;
+        let (channels, height, width) = match *shape {
+            [height, width] => (1, height, width),
+            [channels @ (1 | 3), height, width] => (channels, height, width),
+            _ => return None,
+        };
+        if height.min(width) < SMALLEST || values.len() != channels * height * width {
+            return None;
+        }
+        let low = values.iter().copied().fold(f64::INFINITY, f64::min);
+        let high = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let byte = |value: f64| match high > low {
+            true => (255.0 * (value - low) / (high - low)).round() as u8,
+            false => 0,
+        };
+        let n_pixels = height * width;
+        let pixels: Vec<u8> = (0..n_pixels)
+            .flat_map(|pixel| (0..channels).map(move |channel| channel * n_pixels + pixel))
+            .map(|at| byte(values[at]))
+            .collect();
+        let pixels = match channels {
+            1 => Pixels::Gray(&pixels),
+            _ => Pixels::Rgb(&pixels),
+        };
+        Self::new(width, height, pixels, alt).ok()
+    }
+
+    /// How the style sheet scales it.
+    pub(crate) fn class(&self) -> &'static str {
+        if self.pixelated { "pixels" } else { "photo" }
+    }
 }
 
 /// Every `step × step` square as its mean; squares at the right and lower edges may be smaller.
@@ -168,6 +220,27 @@ fn averaged(width: usize, height: usize, pixels: Pixels<'_>, step: usize) -> Vec
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn values_become_pixels_where_they_are_a_picture() {
+        let planes: Vec<f64> = (0..48).map(|k| f64::from(k) / 47.0 - 3.0).collect();
+        let made = Thumbnail::of_values(&[3, 4, 4], &planes, "a").unwrap();
+        let byte = |at: usize| (255.0 * at as f64 / 47.0).round() as u8;
+        let pixels: Vec<u8> = (0..16)
+            .flat_map(|pixel| [byte(pixel), byte(16 + pixel), byte(32 + pixel)])
+            .collect();
+        assert_eq!(
+            made,
+            Thumbnail::new(4, 4, Pixels::Rgb(&pixels), "a").unwrap()
+        );
+        assert!(Thumbnail::of_values(&[4, 4], &[2.0; 16], "flat").is_some());
+        for shape in [&[48][..], &[1, 2, 24], &[2, 4, 6], &[1, 4, 4]] {
+            assert!(
+                Thumbnail::of_values(shape, &planes, "").is_none(),
+                "{shape:?}"
+            );
+        }
+    }
 
     fn decode(uri: &str) -> (u32, u32, Vec<u8>) {
         let bytes = uri.strip_prefix("data:image/png;base64,").unwrap();

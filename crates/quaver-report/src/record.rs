@@ -2,11 +2,14 @@
 
 use std::path::Path;
 
+use quaver::table::{Column, Value};
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::Value as Json;
 
 use crate::atomic::atomic_write;
 use crate::error::ReportError;
+use crate::json;
 
 /// Named facts about a run, in the order they were added.
 ///
@@ -21,6 +24,15 @@ impl RunRecord {
     /// A record with nothing in it.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// A row of a table as facts: each cell under the name of its column. JSON has no infinity: an infinite number
+    /// becomes the text "inf" or "-inf".
+    pub fn of_row(columns: &[Column], row: &[Value]) -> Self {
+        let cells = columns.iter().zip(row);
+        cells.fold(Self::new(), |record, (column, value)| {
+            record.with(column.name.as_str(), json::cell(value))
+        })
     }
 
     /// Adds a fact. A key that is there already gets the new value in its old place.
@@ -81,6 +93,28 @@ impl Serialize for RunRecord {
             map.serialize_entry(key, value)?;
         }
         map.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for RunRecord {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+        impl<'de> Visitor<'de> for Reader {
+            type Value = RunRecord;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object with the facts of a run")
+            }
+
+            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<RunRecord, M::Error> {
+                let mut record = RunRecord::new();
+                while let Some((key, value)) = map.next_entry::<String, Json>()? {
+                    record = record.with(key, value);
+                }
+                Ok(record)
+            }
+        }
+        deserializer.deserialize_map(Reader)
     }
 }
 

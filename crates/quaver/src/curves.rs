@@ -121,6 +121,41 @@ impl PrecisionRecall {
     }
 }
 
+/// How well a score ranks positives above the rest.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Detection {
+    /// The receiver operating characteristic.
+    pub roc: Roc,
+    /// The precision–recall curve.
+    pub precision_recall: PrecisionRecall,
+    /// The share of positives among as many of the highest scores as there are positives (R-precision); of scores that tie
+    /// at the edge, as many count as are expected if they are taken at random.
+    pub top_hits: f64,
+}
+
+impl Detection {
+    /// From the scores of samples and whether each is positive.
+    ///
+    /// # Errors
+    /// See [`CurveError`].
+    pub fn new(scores: &[f64], positive: &[bool]) -> Result<Self, CurveError> {
+        let steps = steps(scores, positive)?;
+        let wanted = steps[steps.len() - 1].positives as f64;
+        let pieces = steps.windows(2).map(|pair| (pair[0], pair[1]));
+        let mut hits = 0.0;
+        for (from, to) in pieces.take_while(|(from, _)| from.total() < wanted) {
+            let taken = (wanted - from.total()).min(to.total() - from.total());
+            let share = taken / (to.total() - from.total());
+            hits += share * (to.positives - from.positives) as f64;
+        }
+        Ok(Self {
+            roc: Roc::new(scores, positive)?,
+            precision_recall: PrecisionRecall::new(scores, positive)?,
+            top_hits: hits / wanted,
+        })
+    }
+}
+
 /// How many of each kind score at or above a threshold.
 #[derive(Debug, Clone, Copy)]
 struct Retrieved {
@@ -338,6 +373,20 @@ mod tests {
         );
         assert!(curve.points.windows(2).all(|pair| pair[0].0 <= pair[1].0));
         assert_eq!(curve.points.last().unwrap().0, 1.0);
+    }
+
+    #[test]
+    fn top_hits_by_hand() {
+        let hits =
+            |scores: &[f64], text: &str| Detection::new(scores, &labels(text)).unwrap().top_hits;
+        assert_eq!(hits(&[4., 3., 2., 1.], "+-+-"), 0.5);
+        assert_eq!(hits(&[4., 3., 2., 1.], "++--"), 1.0);
+        // One of the two best is sure; the other is one of three that tie, one of them positive.
+        assert!(close(
+            hits(&[4., 2., 2., 2.], "++--"),
+            (1.0 + 1.0 / 3.0) / 2.0
+        ));
+        assert!(close(hits(&[1., 1., 1., 1.], "+---"), 0.25));
     }
 
     #[test]

@@ -11,9 +11,10 @@ use std::sync::atomic::AtomicBool;
 
 use quaver_data::{DataError, Dataset, Sample};
 
-use crate::curves::{CurveError, PrecisionRecall, Roc};
+use crate::curves::CurveError;
 use crate::{Error, LoadOptions, Model, SampleFailure, Score, ScoreOptions, ScoreTable};
 
+pub use crate::curves::Detection;
 pub use glyphs::{CLASS_NAMES, Glyph, GlyphOptions, MAX_OVERLAY_SHIFT, Origin, SIDE, generate};
 
 /// The network: three convolutions, trained on [`GlyphOptions::default`] by `tools/train_demo.py`.
@@ -102,15 +103,6 @@ pub struct Demo {
     pub scores: Vec<Score>,
 }
 
-/// How well a measure ranks the planted outliers above the rest.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Detection {
-    /// The receiver operating characteristic.
-    pub roc: Roc,
-    /// The precision–recall curve.
-    pub precision_recall: PrecisionRecall,
-}
-
 impl Demo {
     /// Draws the pictures and scores them on `threads` threads (default: all cores); `on_score` sees every score as
     /// soon as it is known, and setting `stop` ends the run.
@@ -155,9 +147,6 @@ impl Demo {
             .iter()
             .map(|glyph| glyph.origin != Origin::Clean)
             .collect();
-        Ok(Detection {
-            roc: Roc::new(&scores, &planted)?,
-            precision_recall: PrecisionRecall::new(&scores, &planted)?,
-        })
+        Detection::new(&scores, &planted)
     }
 }

@@ -36,16 +36,22 @@
 #![forbid(unsafe_code)]
 
 mod block;
+pub mod compare;
 pub mod curves;
 pub mod demo;
 mod error;
 mod evaluation;
 mod inspect;
+mod measure;
 mod model;
 mod network;
+pub mod outliers;
 mod parallel;
+mod random;
 mod score;
 mod sensitivity;
+pub mod simulate;
+pub mod statistics;
 pub mod table;
 
 pub use block::Block;
@@ -54,6 +60,7 @@ pub use evaluation::{
     Description, Evaluated, Evaluation, Reader, SampleFailure, Source, evaluate_each,
 };
 pub use inspect::{HeadFacts, Inspection, Parameter, Port, inspect};
+pub use measure::{MEASURES, Measure, Suspicious};
 pub use model::{LoadOptions, Model};
 pub use network::Network;
 pub use score::{

@@ -7,9 +7,12 @@ use std::path::PathBuf;
 
 use clap::Args;
 use quaver::ScoreTable;
+use quaver::outliers::OutlierStudy;
+use quaver_report::Page;
 
 use crate::console::Console;
 use crate::failure::Failure;
+use crate::pages::{self, Subjects};
 use crate::ranking::Ranking;
 use crate::scoring::{ScoringArgs, SubjectArgs};
 use output::{Rows, Run};
@@ -25,7 +28,7 @@ use summaries::Summaries;
 #[command(after_help = "\
 Examples:
   quaver score model.onnx data.npz
-  quaver score model.onnx data.npz -o scores.parquet
+  quaver score model.onnx data.npz -o scores.parquet --report scores.html
   quaver score mnist.onnx t10k-images-idx3-ubyte.gz --labels t10k-labels-idx1-ubyte.gz --scale 1/255
   quaver score cifar.onnx test_batch.bin --scale 1/255 --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225
   quaver score net.onnx photos/ --resize 224x224 --label predicted --limit 100
@@ -41,6 +44,10 @@ pub struct Score {
     /// Write one row per sample to FILE (.parquet, .csv, .ndjson), or as NDJSON to stdout (-).
     #[arg(short, long, value_name = "FILE")]
     out: Option<PathBuf>,
+
+    /// Write a page to look at, one file, and its numbers beside it as JSON.
+    #[arg(long, value_name = "FILE.html")]
+    report: Option<PathBuf>,
 
     /// One JSON object on stdout in place of the summary.
     #[arg(long)]
@@ -103,9 +110,16 @@ impl Score {
         let mut ranking = Ranking::new(rank_by.unwrap_or_default(), self.top);
         let mut summaries = Summaries::new(&described.blocks, described.n_outputs);
         let mut rows = Rows::create(self.out.as_deref(), &columns, &record)?;
+        let mut for_page = self
+            .report
+            .as_ref()
+            .map(|_| OutlierStudy::new(described.n_outputs, None));
         let tally = job.each(console, &*source, |scored| match scored {
             Ok(scores) => scores.iter().try_for_each(|score| {
                 summaries.add(score);
+                if let Some(page) = &mut for_page {
+                    page.add(score)?;
+                }
                 let row = table.row(score);
                 ranking.add(&row);
                 rows.write(&row)
@@ -114,6 +128,28 @@ impl Score {
         })?;
         rows.finish()?;
         job.finish()?;
+        if let (Some(path), Some(study)) = (&self.report, for_page) {
+            let subject = self.subject.subject()?;
+            let out = self
+                .out
+                .as_deref()
+                .map(pages::file_name)
+                .unwrap_or_default();
+            let subjects = Subjects::new(job.dataset(), described.class_names.as_deref());
+            let title = format!("Sensitivity of {}", subject.model_name());
+            let lead = format!(
+                "How strongly its output reacts to a change of each sample of {}.",
+                subject.data_name()
+            );
+            let sections = pages::study(&study.finish()?, &subjects, "fi", &out);
+            pages::write(
+                console,
+                path,
+                Page::new(title).lead(lead),
+                sections,
+                &record,
+            )?;
+        }
         run.report(console, &columns, &summaries, ranking.into_rows(), record)?;
         tally.verdict()
     }

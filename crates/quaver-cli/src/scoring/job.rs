@@ -53,8 +53,7 @@ impl NetworkInput {
 pub struct Job<'a> {
     args: &'a ScoringArgs,
     pub options: ScoreOptions,
-    /// What is scored; for pictures of the samples too, which a store does not have.
-    pub input: Input,
+    input: Input,
     /// Where evaluations are kept while the run lasts, if the user named no store.
     temporary: Option<PathBuf>,
     kept: OnceCell<Store>,
@@ -88,6 +87,14 @@ impl<'a> Job<'a> {
             input,
             temporary: None,
             kept: OnceCell::new(),
+        }
+    }
+
+    /// The samples themselves, for pictures of them; a store has none.
+    pub fn dataset(&self) -> Option<&dyn Dataset> {
+        match &self.input {
+            Input::Network(network) => Some(&*network.dataset),
+            Input::Store(_) => None,
         }
     }
 

@@ -9,7 +9,7 @@ use quaver::{Classes, LabelChoice, ObjectiveChoice, Precision, ScoreOptions};
 use crate::arguments::{label_choice, number, parsed};
 
 /// What is computed, and how.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Measures")]
 pub struct MeasureArgs {
     /// Whose -log p is the objective: true (the label in the data), predicted, or the number of a class.

@@ -1,12 +1,14 @@
 //! A plot or a row of pictures with everything that makes it understandable: title, legend, caption, how to read it,
 //! and the same in words.
 
+use serde::{Deserialize, Serialize};
+
 use crate::markup::{Markup, coordinate};
 use crate::picture::Thumbnail;
 use crate::plot::{Chart, Drawing, draw_swatch};
 
 /// A figure.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Figure {
     title: String,
     content: Content,
@@ -15,7 +17,8 @@ pub struct Figure {
     summary: String,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 enum Content {
     Chart(Chart),
     Pictures(Vec<(Thumbnail, String)>),
@@ -104,12 +107,16 @@ impl Figure {
             true => &drawing.summary,
             false => &self.summary,
         };
-        let attributes = [
+        let view = format!("0 0 {width} {height}");
+        let mut attributes = vec![
             ("class", "chart"),
-            ("viewBox", &*format!("0 0 {width} {height}")),
+            ("viewBox", &*view),
             ("role", "img"),
             ("aria-label", words),
         ];
+        if let Some([x, y]) = &drawing.axes {
+            attributes.extend([("data-x", &**x), ("data-y", &**y)]);
+        }
         figure.element("svg", &attributes, |svg| svg.append(drawing.svg));
         if drawing.legend.len() > 1 {
             figure.element("ul", &[("class", "legend")], |legend| {
@@ -139,9 +146,8 @@ fn write_pictures(figure: &mut Markup, pictures: &[(Thumbnail, String)]) {
 
 /// Writes a picture at a multiple of its size.
 pub(super) fn write_picture(markup: &mut Markup, picture: &Thumbnail, scale: usize) {
-    let class = if picture.pixelated { "pixels" } else { "photo" };
     let attributes = [
-        ("class", class),
+        ("class", picture.class()),
         ("src", &*picture.uri),
         ("alt", &*picture.alt),
         ("width", &*(picture.width * scale).to_string()),

@@ -1,28 +1,32 @@
 //! A section of a page: a heading and what follows it, in order.
 
+use serde::{Deserialize, Serialize};
+
 use super::figure::Figure;
 use super::table::RankingTable;
 use crate::markup::Markup;
 
 /// A part of a page under a heading of its own.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Section {
     heading: String,
     blocks: Vec<Block>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 enum Block {
     Paragraph(String),
     List(Vec<String>),
     Facts(Vec<(String, String)>),
     Callout(Tone, String),
     Table(RankingTable),
-    Figure(Figure),
+    Figure(Box<Figure>),
 }
 
 /// How the reader should take something. It is always said by a word or a shape as well as by a colour.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Tone {
     /// Good to know.
     Note,
@@ -110,7 +114,7 @@ impl Section {
     /// Adds a figure. Figures that follow each other share a row where there is room.
     #[must_use]
     pub fn figure(self, figure: Figure) -> Self {
-        self.with(Block::Figure(figure))
+        self.with(Block::Figure(Box::new(figure)))
     }
 
     fn with(mut self, block: Block) -> Self {

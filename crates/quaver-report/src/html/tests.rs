@@ -1,5 +1,5 @@
 use super::*;
-use crate::plot::{Axis, BarChart, Histogram, LineChart, Mark, ScatterChart};
+use crate::plot::*;
 use crate::{Pixels, Thumbnail};
 use quaver::table::{Column, Kind, Value};
 use serde_json::json;
@@ -53,6 +53,24 @@ fn everything(name: &str) -> Page {
                 .marker(name, 1.0),
         ))
         .figure(Figure::new(name, BarChart::new(name).bar(name, 1.0)))
+        .figure(Figure::new(
+            name,
+            EcdfChart::new(axis()).group(name, vec![1.0, f64::INFINITY]),
+        ))
+        .figure(Figure::new(
+            name,
+            BoxPlot::new(axis(), [name]).group(name, [vec![1.0, 2.0]]),
+        ))
+        .figure(Figure::new(
+            name,
+            GroupedBarChart::new(name, [name]).group(name, [Some(Interval::point(1.0))]),
+        ))
+        .figure(Figure::new(
+            name,
+            ManhattanChart::new(axis())
+                .block(name, [(1.0, name)])
+                .line(name, 1.0),
+        ))
         .figure(Figure::pictures(name, [(picture(), name)]));
     Page::new(name)
         .lead(name)
@@ -109,6 +127,85 @@ fn is_balanced_and_escaped() {
     assert_eq!(names(&evil), names(&harmless), "text cannot add elements");
     assert!(!html.contains("<script>alert") && !html.contains('\u{0}'));
     assert_eq!(html.matches("<script").count(), 1);
+}
+
+#[test]
+fn rows_past_the_first_wait_as_data() {
+    let columns = vec![
+        Column::new("sample", Kind::Int, ""),
+        Column::new("fi", Kind::Float, ""),
+        Column::new("name", Kind::Text, ""),
+    ];
+    let row = |sample: i64| {
+        let fi = [f64::INFINITY, 0.125][sample as usize % 2];
+        TableRow::new(vec![sample.into(), fi.into(), EVIL.into()]).badge(Tone::Caution, EVIL)
+    };
+    let table = RankingTable::new("t", columns).rows((0..102).map(row));
+    let html = Page::new("p")
+        .section(Section::new("s").table(table))
+        .to_html();
+    tags(&html);
+    assert_eq!(html.matches("<tr>").count(), 1 + 100);
+    let (_, data) = html.split_once("class=\"rest\">").unwrap();
+    let (data, _) = data.split_once("</script>").unwrap();
+    let data: serde_json::Value = serde_json::from_str(data).unwrap();
+    let badge = json!([["caution", "▲", EVIL]]);
+    let expected = json!([
+        [[100, ["∞", "Infinity"], EVIL], 0, badge],
+        [[101, ["0.1250", 0.125], EVIL], 0, badge],
+    ]);
+    assert_eq!(data, expected);
+    assert!(!html.contains("Showing"), "all rows are in the page");
+}
+
+#[test]
+fn json_gives_the_page_back() {
+    for name in ["name", EVIL] {
+        let page = everything(name);
+        let json = page.to_json();
+        let read = Page::from_json(&json).unwrap();
+        assert_eq!(read.to_json(), json);
+        assert_eq!(read.to_html(), page.to_html());
+    }
+    let json = everything("name").to_json();
+    for (from, to) in [
+        ("quaver page 1", "quaver page 0"),
+        ("data:image/png;base64,", "data:text/html,"),
+        ("\"kind\":\"float\"", "\"kind\":\"double\""),
+        ("[1,\"name\",\"inf\"]", "[1.5,\"name\",\"inf\"]"),
+        ("{", "["),
+    ] {
+        assert!(json.contains(from), "{from}");
+        let error = Page::from_json(&json.replacen(from, to, 1)).unwrap_err();
+        assert_eq!(error.kind(), ReportErrorKind::Format, "{error}");
+        assert_eq!(error.to_string().lines().count(), 1, "{error}");
+    }
+}
+
+#[test]
+fn several_pages_become_one() {
+    let page = Page::gathered("all", [everything("a"), everything("a"), everything("b")]);
+    let html = page.to_html();
+    tags(&html);
+    assert_eq!(html.matches("<h1").count(), 1);
+    assert_eq!(html.matches("<h2").count(), 3 * 4);
+    for key in ["a.a.a", "a′.a.a", "b.b.b"] {
+        assert!(html.contains(&format!("<dt>{key}</dt>")), "{key}");
+    }
+}
+
+#[test]
+fn a_page_is_saved_with_its_numbers_beside_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("report.html");
+    let page = everything("name");
+    let beside = page.save(&path).unwrap();
+    assert_eq!(beside, folder.path().join("report.json"));
+    let read = |path: &Path| std::fs::read_to_string(path).unwrap();
+    assert_eq!(read(&beside), page.to_json());
+    assert!(read(&path).contains("Every number on this page is in report.json."));
+    let error = page.save(&beside).unwrap_err();
+    assert_eq!(error.kind(), ReportErrorKind::Format);
 }
 
 #[test]

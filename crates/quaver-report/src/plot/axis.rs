@@ -1,7 +1,10 @@
 //! What an axis shows: its label, its scale, and which values it must hold.
 
+use serde::{Deserialize, Serialize};
+
 /// How an axis spaces its values.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(super) enum Scale {
     Linear,
     /// Equal ratios are equally far apart. Zero and negative numbers have no place on it.
@@ -9,7 +12,7 @@ pub(super) enum Scale {
 }
 
 /// An axis of a plot. It grows to hold the data; [`spanning`](Self::spanning) makes it hold more.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Axis {
     pub(super) label: String,
     pub(super) scale: Scale,

@@ -1,23 +1,29 @@
-//! One value per name, as horizontal bars: names of layers are long, and are read from left to right.
+//! One value per name, as horizontal bars.
+
+use serde::{Deserialize, Serialize};
 
 use super::axis::Axis;
-use super::frame::{Span, WIDTH, push_line, text, tick};
+use super::frame::{WIDTH, tick};
+use super::rows::{MAX_ROWS, Rows, note};
 use super::{Drawing, style::colour_class};
+use crate::json;
 use crate::markup::{Markup, coordinate};
-use crate::number::{grouped, typeset};
+use crate::number::typeset;
 
-const TOP: f64 = 8.0;
-const ROW: f64 = 38.0;
-const LEFT: f64 = 8.0;
-const RIGHT: f64 = WIDTH - 76.0;
-/// Bars drawn: about what fits on a screen or a printed page.
-const MAX_BARS: usize = 60;
+const THICKNESS: f64 = 14.0;
 
 /// A plot of one value per name, in the order they are added. Its axis starts at zero.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct BarChart {
     axis: Axis,
-    bars: Vec<(String, f64)>,
+    bars: Vec<Bar>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Bar {
+    name: String,
+    #[serde(with = "json::number")]
+    value: f64,
 }
 
 impl BarChart {
@@ -32,76 +38,53 @@ impl BarChart {
     /// Adds a bar.
     #[must_use]
     pub fn bar(mut self, name: impl Into<String>, value: f64) -> Self {
-        self.bars.push((name.into(), value));
+        self.bars.push(Bar {
+            name: name.into(),
+            value,
+        });
         self
     }
 
     pub(super) fn draw(&self) -> Drawing {
-        let shown = &self.bars[..self.bars.len().min(MAX_BARS)];
-        let extent = self.axis.extent(shown.iter().map(|(_, value)| *value));
-        let span = Span::new(&self.axis, extent, LEFT, RIGHT);
-        let bottom = TOP + ROW * shown.len() as f64 + 4.0;
+        let shown = &self.bars[..self.bars.len().min(MAX_ROWS)];
+        let extent = self.axis.extent(shown.iter().map(|bar| bar.value));
+        let rows = Rows::new(&self.axis, extent, shown.len(), THICKNESS);
         let mut svg = Markup::new();
-        draw_grid(&mut svg, &span, bottom);
-        let zero = span.place(0.0);
-        for (row, (name, value)) in shown.iter().enumerate() {
-            let y = TOP + ROW * row as f64;
+        rows.draw_grid(&mut svg, Some(0.0));
+        let zero = rows.place(0.0);
+        for (row, Bar { name, value }) in shown.iter().enumerate() {
             let drawable = self.axis.holds(*value);
-            let end = if drawable { span.place(*value) } else { zero };
-            text(&mut svg, "name", "start", (LEFT + 3.0, y + 13.0), name);
+            let end = if drawable { rows.place(*value) } else { zero };
+            rows.draw_name(&mut svg, row, name);
             let class = format!("bar {}", colour_class(0));
             let attributes = [
                 ("class", &*class),
                 ("x", &*coordinate(zero.min(end))),
-                ("y", &*coordinate(y + 18.0)),
+                ("y", &*coordinate(rows.top(row))),
                 ("width", &*coordinate((end - zero).abs())),
-                ("height", "14"),
+                ("height", &*coordinate(THICKNESS)),
             ];
             svg.void("rect", &attributes);
-            let place = (zero.max(end) + 5.0, y + 29.5);
+            let title = format!("{name}: {}", typeset(*value, 4));
+            rows.draw_target(&mut svg, rows.top(row), THICKNESS, &title);
+            let place = (zero.max(end) + 5.0, rows.top(row) + 11.5);
             tick(&mut svg, "start", place, &typeset(*value, 3));
-        }
-        let middle = (LEFT + RIGHT) / 2.0;
-        text(
-            &mut svg,
-            "label",
-            "middle",
-            (middle, bottom + 42.0),
-            &self.axis.label,
-        );
-
-        let mut notes = Vec::new();
-        if shown.len() < self.bars.len() {
-            let (shown, all) = (grouped(shown.len() as u64), grouped(self.bars.len() as u64));
-            notes.push(format!("The first {shown} of {all} bars."));
         }
         Drawing {
             svg,
             width: WIDTH,
-            height: bottom + 52.0,
+            height: rows.height(),
+            axes: None,
             legend: Vec::new(),
-            notes,
+            notes: note(self.bars.len(), "bars"),
             summary: summary(&self.axis.label, shown),
         }
     }
 }
 
-fn draw_grid(svg: &mut Markup, span: &Span, bottom: f64) {
-    let mut grid = String::new();
-    for (value, label) in span.ticks() {
-        let x = span.place(*value);
-        push_line(&mut grid, (x, TOP), (x, bottom));
-        tick(svg, "middle", (x, bottom + 16.0), label);
-    }
-    svg.void("path", &[("class", "grid"), ("d", &grid)]);
-    let (mut axis, zero) = (String::new(), span.place(0.0));
-    push_line(&mut axis, (zero, TOP), (zero, bottom));
-    svg.void("path", &[("class", "axis"), ("d", &axis)]);
-}
-
-fn summary(label: &str, bars: &[(String, f64)]) -> String {
+fn summary(label: &str, bars: &[Bar]) -> String {
     let mut summary = format!("Bar chart of {label}.");
-    for (name, value) in bars {
+    for Bar { name, value } in bars {
         summary.push_str(&format!(" {name}: {}.", typeset(*value, 3)));
     }
     summary

@@ -9,10 +9,11 @@ use crate::number::{split_power, typeset};
 pub(super) const WIDTH: f64 = 560.0;
 pub(super) const HEIGHT: f64 = 350.0;
 
-const LEFT: f64 = 62.0;
-const RIGHT: f64 = WIDTH - 18.0;
-const TOP: f64 = 32.0;
-const BOTTOM: f64 = HEIGHT - 52.0;
+/// The edges of the rectangle for data.
+pub(super) const LEFT: f64 = 62.0;
+pub(super) const RIGHT: f64 = WIDTH - 18.0;
+pub(super) const TOP: f64 = 32.0;
+pub(super) const BOTTOM: f64 = HEIGHT - 52.0;
 
 /// About how many intervals an axis is divided into.
 const N_STEPS: usize = 5;
@@ -65,6 +66,16 @@ impl Span {
         &self.ticks
     }
 
+    /// The scale, the values at both ends, and where those lie on the page: `linear 0 1 62 542`.
+    fn geometry(&self) -> String {
+        let scale = match self.scale {
+            Scale::Linear => "linear",
+            Scale::Log => "log",
+        };
+        let (start, end) = (coordinate(self.start), coordinate(self.end));
+        format!("{scale} {:?} {:?} {start} {end}", self.low, self.high)
+    }
+
     /// The axis in words: `FI from 0 to 1`.
     pub(super) fn summary(&self) -> String {
         let scale = match self.scale {
@@ -105,7 +116,7 @@ impl Frame {
         (self.x.place(x), self.y.place(y))
     }
 
-    /// Draws grid lines, marks and labels. The y axis' label lies on top of it, where it reads without a tilted head.
+    /// Draws grid lines, marks and labels.
     pub(super) fn draw(&self, svg: &mut Markup) {
         let (mut grid, mut marks) = (String::new(), String::new());
         for (value, _) in &self.x.ticks {
@@ -113,18 +124,11 @@ impl Frame {
             push_line(&mut grid, (x, TOP), (x, BOTTOM));
             push_line(&mut marks, (x, BOTTOM), (x, BOTTOM + 4.0));
         }
-        for (value, _) in &self.y.ticks {
-            let y = self.y.place(*value);
-            push_line(&mut grid, (LEFT, y), (RIGHT, y));
-        }
-        push_line(&mut marks, (LEFT, BOTTOM), (RIGHT, BOTTOM));
         svg.void("path", &[("class", "grid"), ("d", &grid)]);
         svg.void("path", &[("class", "axis"), ("d", &marks)]);
+        draw_y_axis(svg, &self.y);
         for (value, label) in &self.x.ticks {
             tick(svg, "middle", (self.x.place(*value), BOTTOM + 18.0), label);
-        }
-        for (value, label) in &self.y.ticks {
-            tick(svg, "end", (LEFT - 8.0, self.y.place(*value) + 4.0), label);
         }
         let middle = (LEFT + RIGHT) / 2.0;
         text(
@@ -134,13 +138,35 @@ impl Frame {
             (middle, HEIGHT - 10.0),
             &self.x.label,
         );
-        text(svg, "label", "start", (4.0, 15.0), &self.y.label);
+    }
+
+    /// Both axes, for the script that tells where the pointer is.
+    pub(super) fn axes(&self) -> [String; 2] {
+        [self.x.geometry(), self.y.geometry()]
     }
 
     /// The left, top, right and lower edges of the rectangle for data.
     pub(super) fn edges(&self) -> [f64; 4] {
         [LEFT, TOP, RIGHT, BOTTOM]
     }
+}
+
+/// Draws a vertical axis along the left edge, its grid lines across, and the base line below. Its label lies on top of
+/// it, where it reads without a tilted head.
+pub(super) fn draw_y_axis(svg: &mut Markup, span: &Span) {
+    let mut grid = String::new();
+    for (value, _) in &span.ticks {
+        let y = span.place(*value);
+        push_line(&mut grid, (LEFT, y), (RIGHT, y));
+    }
+    svg.void("path", &[("class", "grid"), ("d", &grid)]);
+    let mut base = String::new();
+    push_line(&mut base, (LEFT, BOTTOM), (RIGHT, BOTTOM));
+    svg.void("path", &[("class", "axis"), ("d", &base)]);
+    for (value, label) in &span.ticks {
+        tick(svg, "end", (LEFT - 8.0, span.place(*value) + 4.0), label);
+    }
+    text(svg, "label", "start", (4.0, 15.0), &span.label);
 }
 
 /// Adds a line to path data.

@@ -1,10 +1,13 @@
 //! How often values occur, for one group of samples or several.
 
+use serde::{Deserialize, Serialize};
+
 use super::axis::{Axis, Scale};
 use super::frame::{Frame, HEIGHT, WIDTH, push_line, push_polyline, text};
 use super::style::{colour_class, dashes};
 use super::ticks::nice_above;
 use super::{Drawing, Swatch};
+use crate::json;
 use crate::markup::{Markup, coordinate};
 use crate::number::{grouped, typeset};
 
@@ -13,16 +16,31 @@ const N_BINS: usize = 30;
 const MAX_BINS: usize = 80;
 
 /// A plot of how often values occur. Intervals have round ends and are the same for all groups.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Histogram {
     axis: Axis,
     height: Height,
-    groups: Vec<(String, Vec<f64>)>,
-    markers: Vec<(String, f64)>,
+    groups: Vec<Group>,
+    markers: Vec<Marker>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Group {
+    name: String,
+    #[serde(with = "json::numbers")]
+    values: Vec<f64>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Marker {
+    name: String,
+    #[serde(with = "json::number")]
+    value: f64,
 }
 
 /// What the height of a bar says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 enum Height {
     Count,
     Share,
@@ -49,25 +67,32 @@ impl Histogram {
     /// Adds a group of values.
     #[must_use]
     pub fn group(mut self, name: impl Into<String>, values: Vec<f64>) -> Self {
-        self.groups.push((name.into(), values));
+        self.groups.push(Group {
+            name: name.into(),
+            values,
+        });
         self
     }
 
     /// Adds a vertical line at a value, say a threshold, with its name.
     #[must_use]
     pub fn marker(mut self, name: impl Into<String>, value: f64) -> Self {
-        self.markers.push((name.into(), value));
+        self.markers.push(Marker {
+            name: name.into(),
+            value,
+        });
         self
     }
 
     pub(super) fn draw(&self) -> Drawing {
-        let values = self.groups.iter().flat_map(|(_, values)| values).copied();
-        let markers = self.markers.iter().map(|(_, value)| *value);
+        let values = self.groups.iter().flat_map(|group| &group.values).copied();
+        let markers = self.markers.iter().map(|marker| marker.value);
         let edges = bin_edges(&self.axis, self.axis.extent(values.clone().chain(markers)));
         let counts: Vec<Vec<u64>> = self
             .groups
             .iter()
-            .map(|(_, values)| count(values.iter().filter(|v| self.axis.holds(**v)), &edges))
+            .map(|group| &group.values)
+            .map(|values| count(values.iter().filter(|v| self.axis.holds(**v)), &edges))
             .collect();
         let heights: Vec<Vec<f64>> = counts.iter().map(|counts| self.heights(counts)).collect();
         let highest = heights.iter().flatten().fold(0.0f64, |a, b| a.max(*b));
@@ -96,11 +121,12 @@ impl Histogram {
             )],
         };
         let legend = self.groups.iter().enumerate();
-        let legend = legend.map(|(number, (name, _))| (number, name.clone(), Swatch::Area));
+        let legend = legend.map(|(number, group)| (number, group.name.clone(), Swatch::Area));
         Drawing {
             svg,
             width: WIDTH,
             height: HEIGHT,
+            axes: None,
             legend: legend.collect(),
             notes,
             summary: self.summary(&frame),
@@ -117,7 +143,7 @@ impl Histogram {
 
     fn draw_markers(&self, svg: &mut Markup, frame: &Frame) {
         let [left, top, right, bottom] = frame.edges();
-        for (number, (name, value)) in self.markers.iter().enumerate() {
+        for (number, Marker { name, value }) in self.markers.iter().enumerate() {
             if !self.axis.holds(*value) {
                 continue;
             }
@@ -139,7 +165,7 @@ impl Histogram {
         for (bin, ends) in edges.windows(2).enumerate() {
             let (left, right) = (frame.x.place(ends[0]), frame.x.place(ends[1]));
             let mut title = format!("{} to {}", typeset(ends[0], 3), typeset(ends[1], 3));
-            for ((name, _), counts) in self.groups.iter().zip(counts) {
+            for (Group { name, .. }, counts) in self.groups.iter().zip(counts) {
                 title.push_str(&format!("\n{name}: {}", grouped(counts[bin])));
             }
             let attributes = [
@@ -155,7 +181,7 @@ impl Histogram {
 
     fn summary(&self, frame: &Frame) -> String {
         let mut summary = format!("Histogram of {}.", frame.x.summary());
-        for (name, values) in &self.groups {
+        for Group { name, values } in &self.groups {
             let mut values: Vec<f64> = values
                 .iter()
                 .copied()
@@ -169,7 +195,7 @@ impl Histogram {
             }
             summary.push('.');
         }
-        for (name, value) in &self.markers {
+        for Marker { name, value } in &self.markers {
             summary.push_str(&format!(" {name}: line at {}.", typeset(*value, 3)));
         }
         summary

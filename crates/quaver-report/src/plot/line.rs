@@ -1,11 +1,14 @@
 //! Curves: ROC, precision and recall, anything over anything.
 
+use serde::{Deserialize, Serialize};
+
 use super::axis::Axis;
 use super::frame::{Frame, HEIGHT, WIDTH, push_polyline, text};
 use super::label::place_labels;
 use super::style::{colour_class, dashes};
 use super::thin::thin_curve;
 use super::{Drawing, Swatch};
+use crate::json;
 use crate::markup::Markup;
 use crate::number::typeset;
 
@@ -13,17 +16,19 @@ use crate::number::typeset;
 const MAX_POINTS: usize = 500;
 
 /// A plot of curves. Each has a colour and a dash pattern, its name beside it and in the legend.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct LineChart {
     x: Axis,
     y: Axis,
     series: Vec<Series>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Series {
     name: String,
+    #[serde(with = "json::points")]
     points: Vec<(f64, f64)>,
+    #[serde(rename = "drawn_as")]
     swatch: Swatch,
 }
 
@@ -101,6 +106,7 @@ impl LineChart {
             svg,
             width: WIDTH,
             height: HEIGHT,
+            axes: Some(frame.axes()),
             legend,
             notes,
             summary: self.summary(&frame),

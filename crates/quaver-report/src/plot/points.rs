@@ -1,10 +1,13 @@
 //! Points: one per sample, in groups.
 
+use serde::{Deserialize, Serialize};
+
 use super::axis::Axis;
 use super::frame::{Frame, HEIGHT, WIDTH};
 use super::style::{colour_class, push_marker};
 use super::thin::thin_cloud;
 use super::{Drawing, Swatch};
+use crate::json;
 use crate::markup::Markup;
 use crate::number::grouped;
 
@@ -12,19 +15,27 @@ use crate::number::grouped;
 const MAX_POINTS: usize = 2_000;
 
 /// A plot of points. Each group has a colour and a marker of its own.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ScatterChart {
     x: Axis,
     y: Axis,
-    groups: Vec<(String, Vec<Mark>)>,
+    groups: Vec<Group>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Group {
+    name: String,
+    marks: Vec<Mark>,
 }
 
 /// A point, and what is said about it when it is pointed at. Nothing is said if the text is empty.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Mark {
     /// Its value on the horizontal axis.
+    #[serde(with = "json::number")]
     pub x: f64,
     /// Its value on the vertical axis.
+    #[serde(with = "json::number")]
     pub y: f64,
     /// What it is: `sample 17, labelled cat`.
     pub title: String,
@@ -44,21 +55,24 @@ impl ScatterChart {
     /// too many: the rare and interesting ones belong there.
     #[must_use]
     pub fn group(mut self, name: impl Into<String>, marks: Vec<Mark>) -> Self {
-        self.groups.push((name.into(), marks));
+        self.groups.push(Group {
+            name: name.into(),
+            marks,
+        });
         self
     }
 
     pub(super) fn draw(&self) -> Drawing {
         let holds = |mark: &&Mark| self.x.holds(mark.x) && self.y.holds(mark.y);
-        let all = self.groups.iter().flat_map(|(_, marks)| marks);
+        let all = self.groups.iter().flat_map(|group| &group.marks);
         let frame = Frame::around(&self.x, &self.y, all.clone().map(|mark| (mark.x, mark.y)));
         let mut svg = Markup::new();
         frame.draw(&mut svg);
 
         let (mut n_drawn, mut n_drawable) = (0, 0);
         let mut drawn = Vec::new();
-        for (number, (_, marks)) in self.groups.iter().enumerate().rev() {
-            let marks: Vec<&Mark> = marks.iter().filter(holds).collect();
+        for (number, group) in self.groups.iter().enumerate().rev() {
+            let marks: Vec<&Mark> = group.marks.iter().filter(holds).collect();
             let places: Vec<(f64, f64)> = marks
                 .iter()
                 .map(|mark| frame.place((mark.x, mark.y)))
@@ -91,11 +105,12 @@ impl ScatterChart {
             notes.push(format!("Points that have no place on these axes: {lost}."));
         }
         let legend = self.groups.iter().enumerate();
-        let legend = legend.map(|(number, (name, _))| (number, name.clone(), Swatch::Marker));
+        let legend = legend.map(|(number, group)| (number, group.name.clone(), Swatch::Marker));
         Drawing {
             svg,
             width: WIDTH,
             height: HEIGHT,
+            axes: None,
             legend: legend.collect(),
             notes,
             summary: self.summary(&frame),
@@ -108,7 +123,7 @@ impl ScatterChart {
             frame.x.summary(),
             frame.y.summary()
         );
-        for (name, marks) in &self.groups {
+        for Group { name, marks } in &self.groups {
             let n = grouped(marks.len() as u64);
             summary.push_str(&format!(" {name}: {n} points."));
         }

@@ -62,6 +62,10 @@ pub(crate) fn draw_swatch(markup: &mut Markup, series: usize, swatch: Swatch) {
             push_marker(&mut path, series, 14.0, 6.0);
             svg.void("path", &[("class", &class), ("d", &path)]);
         }
+        Swatch::Bar => {
+            let class = format!("bar {}", colour_class(series));
+            svg.void("path", &[("class", &class), ("d", "M1 2H27V10H1z")]);
+        }
         Swatch::Area => {
             let class = format!("area {}", colour_class(series));
             let attributes = [

@@ -23,7 +23,15 @@ fn what_cannot_be_drawn_is_said() {
     let histogram = Histogram::new(x())
         .group("a", odd.to_vec())
         .marker("m", 0.0);
-    let charts: [Chart; 3] = [line.into(), scatter.into(), histogram.into()];
+    let ecdf = EcdfChart::new(x()).group("a", odd.to_vec()).gap();
+    let manhattan = ManhattanChart::new(x()).block("a", odd.iter().map(|value| (*value, "")));
+    let charts: [Chart; 5] = [
+        line.into(),
+        scatter.into(),
+        histogram.into(),
+        ecdf.into(),
+        manhattan.into(),
+    ];
     for chart in charts {
         let drawing = check_drawable(chart);
         assert!(drawing.notes.concat().contains('4'), "{:?}", drawing.notes);
@@ -42,9 +50,64 @@ fn nothing_is_a_plot_too() {
             .as_shares()
             .group("empty", vec![]),
     );
+    check_drawable(EcdfChart::new(Axis::log("x")));
+    check_drawable(EcdfChart::new(linear()).group("empty", vec![]).gap());
+    check_drawable(BoxPlot::new(linear(), ["a"]));
+    check_drawable(BoxPlot::new(Axis::log("x"), ["a", "b"]).group("g", [vec![], vec![0.0]]));
+    check_drawable(GroupedBarChart::new("x", Vec::<String>::new()).group("g", []));
+    check_drawable(GroupedBarChart::new("x", ["a", "b"]).group("g", [None]));
+    check_drawable(ManhattanChart::new(linear()));
+    check_drawable(ManhattanChart::new(Axis::log("y")).block::<&str>("empty", []));
     check_drawable(BarChart::new("x"));
     check_drawable(BarChart::new("x").bar("a", f64::INFINITY).bar("b", -1.0));
     check_drawable(LineChart::new(linear(), linear()).series("one", vec![(3.0, 3.0)]));
+}
+
+#[test]
+fn infinite_ends_are_cut_and_said() {
+    let infinite = f64::INFINITY;
+    let boxes = BoxPlot::new(Axis::linear("x"), ["a"])
+        .group("g", [vec![1.0, 2.0, infinite]])
+        .group("h", [vec![infinite; 3]]);
+    let drawing = check_drawable(boxes);
+    assert!(drawing.notes.concat().contains('2'), "{:?}", drawing.notes);
+    let bar = Interval {
+        low: 0.5,
+        value: 1.0,
+        high: infinite,
+    };
+    check_drawable(GroupedBarChart::new("x", ["a"]).group("g", [Some(bar)]));
+}
+
+#[test]
+fn many_rows_are_cut_and_said() {
+    let mut bars = GroupedBarChart::new("x", ["a", "b"]);
+    let mut boxes = BoxPlot::new(Axis::linear("x"), ["a"]);
+    for k in 0..70 {
+        let value = Interval::point(f64::from(k));
+        bars = bars.group(format!("g{k}"), [Some(value), Some(value)]);
+        boxes = boxes.group(format!("g{k}"), [vec![f64::from(k)]]);
+    }
+    for chart in [Chart::from(bars), Chart::from(boxes)] {
+        let drawing = check_drawable(chart);
+        assert!(drawing.notes[0].starts_with("The first 60 of 70"));
+    }
+}
+
+#[test]
+fn blocks_side_by_side_are_thinned_alike() {
+    let mut chart = ManhattanChart::new(Axis::log("y"));
+    for block in 0..200 {
+        let values = (0..1000).map(|k| (1.0 + f64::from(k * block % 97), format!("sample {k}")));
+        chart = chart.block(format!("/a/very/long/name/of/a/layer/{block}"), values);
+    }
+    let drawing = check_drawable(chart);
+    assert!(drawing.notes[0].contains("of 200,000 points are drawn"));
+    let svg = drawing.svg.finish();
+    let n_drawn = svg.matches("&lt;title&gt;").count();
+    assert!((200..=2_500).contains(&n_drawn), "{n_drawn}");
+    let n_names = svg.matches("rotate(").count();
+    assert!((10..=40).contains(&n_names), "{n_names}");
 }
 
 #[test]

@@ -11,7 +11,7 @@
 //!
 //! The same options give the same bytes on every platform and in every release: a network trained on
 //! these pictures ships beside this module, and documented numbers refer to them. So the random numbers come
-//! from a generator written out here instead of a dependency that may change its streams, and the drawing
+//! from a generator of this crate ([`Random`]) instead of a dependency that may change its streams, and the drawing
 //! uses only operations that IEEE 754 rounds exactly (`+ − × ÷ √`): rotations come from the rational
 //! parametrisation of the circle instead of `sin` and `cos`.
 //!
@@ -19,6 +19,8 @@
 //! outliers are planted depends on the number of samples.
 //!
 //! What this module deliberately does not do: touch files, or know about networks.
+
+use crate::random::Random;
 
 /// The names of the ten classes, in label order.
 pub const CLASS_NAMES: [&str; 10] = [
@@ -185,7 +187,7 @@ fn class_of(seed: u64, sample_idx: usize) -> u8 {
     let n_classes = CLASS_NAMES.len();
     let block = (sample_idx / n_classes) as u64;
     let mut random = Random::new(seed, Stream::Classes, block);
-    first_of_shuffle(n_classes, n_classes, &mut random)[sample_idx % n_classes] as u8
+    random.some_of(n_classes, n_classes)[sample_idx % n_classes] as u8
 }
 
 /// A uniformly random class other than `class`.
@@ -206,17 +208,7 @@ fn outlier_positions(options: &GlyphOptions) -> Vec<usize> {
         options.n_samples,
     );
     let mut random = Random::new(options.seed, Stream::Outliers, 0);
-    first_of_shuffle(options.n_samples, n_outliers, &mut random)
-}
-
-/// The first `n_wanted` entries of a random permutation of `0..n` (Fisher–Yates, stopped early).
-fn first_of_shuffle(n: usize, n_wanted: usize, random: &mut Random) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..n).collect();
-    for i in 0..n_wanted {
-        order.swap(i, i + random.below((n - i) as u64) as usize);
-    }
-    order.truncate(n_wanted);
-    order
+    random.some_of(options.n_samples, n_outliers)
 }
 
 /// A whole-pixel translation: right and down.
@@ -460,56 +452,10 @@ enum Stream {
     Outliers = 5,
 }
 
-/// A counter run through a 64-bit mixing function (the SplitMix64 generator). Small, and good enough for
-/// drawing pictures; not for cryptography.
-struct Random {
-    state: u64,
-}
-
-/// 2⁶⁴ divided by the golden ratio, made odd: the step of the counter.
-const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
-
-impl Random {
-    fn new(seed: u64, stream: Stream, index: u64) -> Self {
-        let state = [stream as u64, index]
-            .into_iter()
-            .fold(mix(seed.wrapping_add(STEP)), |state, part| {
-                mix(state ^ part.wrapping_mul(STEP))
-            });
-        Self { state }
+impl From<Stream> for u64 {
+    fn from(stream: Stream) -> Self {
+        stream as Self
     }
-
-    fn next(&mut self) -> u64 {
-        self.state = self.state.wrapping_add(STEP);
-        mix(self.state)
-    }
-
-    /// Uniform on `0..n`: the high word of a product, whose bias is below n / 2⁶⁴.
-    fn below(&mut self, n: u64) -> u64 {
-        ((u128::from(self.next()) * u128::from(n)) >> 64) as u64
-    }
-
-    /// Uniform on [0, 1), a multiple of 2⁻⁵³.
-    fn unit(&mut self) -> f64 {
-        (self.next() >> 11) as f64 / (1u64 << 53) as f64
-    }
-
-    fn between(&mut self, (low, high): (f64, f64)) -> f64 {
-        low + (high - low) * self.unit()
-    }
-
-    /// Nearly standard normal: the sum of three uniforms, scaled to variance 1. It lies in [−3, 3], so
-    /// that no glyph is bent out of all recognition.
-    fn normal(&mut self) -> f64 {
-        2.0 * (self.unit() + self.unit() + self.unit() - 1.5)
-    }
-}
-
-/// A bijection of the 64-bit words in which every input bit reaches every output bit.
-fn mix(mut word: u64) -> u64 {
-    word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    word ^ (word >> 31)
 }
 
 #[cfg(test)]

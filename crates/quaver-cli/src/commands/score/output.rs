@@ -55,8 +55,10 @@ impl Rows {
         match self {
             Rows::Nowhere => Ok(()),
             Rows::File(writer) => Ok(writer.write_row(row)?),
-            Rows::Stdout(stdout, columns) => writeln!(stdout, "{}", object(columns, row).to_json())
-                .map_err(|error| Failure::stdout(&error)),
+            Rows::Stdout(stdout, columns) => {
+                writeln!(stdout, "{}", RunRecord::of_row(columns, row).to_json())
+                    .map_err(|error| Failure::stdout(&error))
+            }
         }
     }
 
@@ -67,21 +69,6 @@ impl Rows {
             Rows::Stdout(mut stdout, _) => stdout.flush().map_err(|error| Failure::stdout(&error)),
         }
     }
-}
-
-/// A row as a JSON object. JSON has no infinity: an infinite number becomes the text "inf" or "-inf".
-fn object(columns: &[Column], row: &[Value]) -> RunRecord {
-    let cell = |value: &Value| match value {
-        Value::Null => Json::Null,
-        Value::Int(number) => json!(number),
-        Value::Float(number) if number.is_finite() => json!(number),
-        Value::Float(number) => json!(number.to_string()),
-        Value::Text(text) => json!(text),
-    };
-    let cells = columns.iter().zip(row);
-    cells.fold(RunRecord::new(), |object, (column, value)| {
-        object.with(column.name.as_str(), cell(value))
-    })
 }
 
 /// One run of the command: what its outputs say about where they come from.
@@ -106,7 +93,7 @@ impl Run<'_> {
         if self.command.json && !rows_on_stdout {
             let rows: Vec<Json> = ranking
                 .iter()
-                .map(|row| json!(object(columns, row)))
+                .map(|row| json!(RunRecord::of_row(columns, row)))
                 .collect();
             let object = RunRecord::new()
                 .with("run", json!(record))

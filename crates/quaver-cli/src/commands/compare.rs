@@ -1,0 +1,282 @@
+//! `quaver compare`: is a network as sensitive on one set as on another, and is another network less so?
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use quaver::compare::{BlockComparison, CompareStudy, Side, columns};
+use quaver::statistics::Bootstrap;
+use quaver::table::{Column, Kind, Value};
+use quaver_report::{Page, RunRecord, TableWriter, TextOptions, text_table};
+use serde_json::json;
+
+use crate::arguments::number;
+use crate::console::Console;
+use crate::failure::Failure;
+use crate::pages::{self, Compared, comparison, file_name, overview_table};
+use crate::scoring::{ScoringArgs, Subject};
+
+/// Compare the sensitivity of two sets of data, training and test, under one network or several.
+///
+/// The objective is about the predicted class: how easily is the decision moved? For FI and its companions both
+/// distributions are compared, over all samples and class by class: Kolmogorov-Smirnov, Mann-Whitney with the
+/// probability that a test sample has the larger value, and quantiles with bootstrap intervals. With several networks
+/// their accuracy stands beside their sensitivity, for choosing one.
+#[derive(Debug, Args)]
+#[command(
+    mut_arg("label", |label| label.default_value("predicted")),
+    mut_arg("labels", |labels| labels.hide(true)),
+    after_help = "\
+Examples:
+  quaver compare net.onnx --train train.npz --test test.npz --report compare.html
+  quaver compare a.onnx --model b.onnx --model c.onnx --train train.npz --test test.npz
+  quaver compare net.onnx --train train-images-idx3-ubyte.gz --train-labels train-labels-idx1-ubyte.gz \\
+    --test t10k-images-idx3-ubyte.gz --test-labels t10k-labels-idx1-ubyte.gz --scale 1/255 --limit 5000"
+)]
+pub struct Compare {
+    /// ONNX file; none if both sets are stores of Grams.
+    #[arg(value_name = "MODEL")]
+    first: Option<PathBuf>,
+
+    /// One more network for the same data. May be given several times.
+    #[arg(long = "model", value_name = "MODEL")]
+    others: Vec<PathBuf>,
+
+    /// The first set: a data file or folder; without MODEL a store.
+    #[arg(long, value_name = "DATA")]
+    train: PathBuf,
+
+    /// The second set.
+    #[arg(long, value_name = "DATA")]
+    test: PathBuf,
+
+    /// File of labels of the first set, for its accuracy: .npy, idx, or text with one label per line.
+    #[arg(long, value_name = "FILE")]
+    train_labels: Option<PathBuf>,
+
+    /// File of labels of the second set.
+    #[arg(long, value_name = "FILE")]
+    test_labels: Option<PathBuf>,
+
+    /// Write every comparison as a row of FILE (.parquet, .csv, .ndjson).
+    #[arg(short, long, value_name = "FILE")]
+    out: Option<PathBuf>,
+
+    /// Write a page to look at, one file, and its numbers beside it as JSON.
+    #[arg(long, value_name = "FILE.html")]
+    report: Option<PathBuf>,
+
+    /// One JSON object on stdout in place of the text.
+    #[arg(long)]
+    json: bool,
+
+    /// How often both sets are drawn again for the intervals.
+    #[arg(long, value_name = "N", default_value_t = Bootstrap::default().n_resamples)]
+    resamples: usize,
+
+    /// The share of resampled differences that an interval holds, between 0 and 1.
+    #[arg(long, value_name = "SHARE", default_value = "0.95", value_parser = share)]
+    confidence: f64,
+
+    /// Seed of the resampling.
+    #[arg(long, value_name = "SEED", default_value_t = 0)]
+    seed: u64,
+
+    #[command(flatten)]
+    scoring: ScoringArgs,
+}
+
+/// Reads a number between 0 and 1.
+fn share(text: &str) -> Result<f64, String> {
+    let value = number(text)?;
+    match value > 0.0 && value < 1.0 {
+        true => Ok(value),
+        false => Err("give a number between 0 and 1, such as 0.95".to_owned()),
+    }
+}
+
+/// What was found of one network.
+struct Found {
+    name: String,
+    blocks: Vec<BlockComparison>,
+}
+
+impl Compare {
+    pub fn run(&self, console: &Console) -> Result<(), Failure> {
+        if let Some(path) = &self.out {
+            quaver_report::check_table_path(path)?;
+        }
+        let mut found = Vec::new();
+        let mut record = RunRecord::new()
+            .with("quaver", env!("CARGO_PKG_VERSION"))
+            .with("command", "compare")
+            .with("resamples", self.resamples)
+            .with("confidence", self.confidence)
+            .with("seed", self.seed);
+        let mut class_names = None;
+        let mut failed = Ok(());
+        let models: Vec<Option<&PathBuf>> = match &self.first {
+            None => vec![None],
+            Some(first) => std::iter::once(first)
+                .chain(&self.others)
+                .map(Some)
+                .collect(),
+        };
+        for model in models {
+            let name = file_name(model.unwrap_or(&self.train));
+            let mut study: Option<CompareStudy> = None;
+            for (side, data, labels) in [
+                (Side::First, &self.train, &self.train_labels),
+                (Side::Second, &self.test, &self.test_labels),
+            ] {
+                let mut scoring = self.scoring.clone();
+                scoring.data.labels.clone_from(labels);
+                let subject = match model {
+                    Some(model) => Subject::Network {
+                        model,
+                        data: Some(data),
+                    },
+                    None if quaver_store::is_store(data) => Subject::Store(data),
+                    None => {
+                        return Err(Failure::Input(format!(
+                            "{}: give the model before it, or a store (--store), which this is not",
+                            data.display()
+                        )));
+                    }
+                };
+                let job = scoring.open(console, &subject)?;
+                let source = job.source(console)?;
+                let described = source.description();
+                class_names = class_names.or(described.class_names.clone());
+                let set = if side == Side::First { "train" } else { "test" };
+                let of_run = job.record("compare", described)?;
+                record = record.with(format!("{name}, {set}"), json!(of_run));
+                let study = study.get_or_insert_with(|| {
+                    CompareStudy::new(described.n_outputs, self.bootstrap())
+                });
+                let tally = job.each(console, &*source, |scored| {
+                    if let Ok(scores) = scored {
+                        scores.iter().for_each(|score| study.add(side, score));
+                    }
+                    Ok(())
+                })?;
+                failed = failed.and(tally.verdict());
+            }
+            let blocks = study.map_or_else(Vec::new, |study| study.finish().blocks);
+            found.push(Found { name, blocks });
+        }
+
+        let compared: Vec<Compared<'_>> = found
+            .iter()
+            .flat_map(|Found { name, blocks }| blocks.iter().map(move |block| (name, block)))
+            .map(|(model, block)| Compared { model, block })
+            .collect();
+        if let Some(path) = &self.out {
+            write_rows(&compared, path, &record)?;
+            console.note(format_args!("rows written to {}", path.display()));
+        }
+        if let Some(path) = &self.report {
+            let names = (file_name(&self.train), file_name(&self.test));
+            let page = Page::new(format!("{} against {}", names.0, names.1)).lead(
+                "How easily decisions are moved, on training data and on test data: where both distributions agree, \
+                 the network is as sure of what it has not seen as of what it has learnt from.",
+            );
+            let sections = comparison(&compared, class_names.as_deref());
+            pages::write(console, path, page, sections, &record)?;
+        }
+        console.result(&match self.json {
+            true => json(&compared, &record).to_json_pretty(),
+            false => text(&compared),
+        })?;
+        failed
+    }
+
+    fn bootstrap(&self) -> Bootstrap {
+        Bootstrap {
+            n_resamples: self.resamples,
+            confidence: self.confidence,
+            seed: self.seed,
+        }
+    }
+}
+
+/// All columns, with the model before them.
+fn all_columns() -> Vec<Column> {
+    let model = Column::new("model", Kind::Text, "The network.");
+    std::iter::once(model).chain(columns()).collect()
+}
+
+fn all_rows(compared: &[Compared<'_>]) -> impl Iterator<Item = Vec<Value>> {
+    compared.iter().flat_map(|one| {
+        let with_model = |row: Vec<Value>| std::iter::once(one.model.into()).chain(row).collect();
+        one.block.rows().into_iter().map(with_model)
+    })
+}
+
+fn write_rows(compared: &[Compared<'_>], path: &Path, record: &RunRecord) -> Result<(), Failure> {
+    let mut table = TableWriter::create(path, &all_columns(), record)?;
+    for row in all_rows(compared) {
+        table.write_row(&row)?;
+    }
+    Ok(table.finish()?)
+}
+
+/// What the terminal's table shows of every comparison.
+const SHOWN: [&str; 10] = [
+    "measure",
+    "q50_first",
+    "q50_second",
+    "q50_difference",
+    "q50_low",
+    "q50_high",
+    "superiority",
+    "p_mann_whitney",
+    "ks",
+    "p_ks",
+];
+
+fn text(compared: &[Compared<'_>]) -> String {
+    let options = TextOptions::default();
+    let (heads, rows) = overview_table(compared);
+    let mut text = format!(
+        "accuracy beside sensitivity (medians)\n\n{}\n",
+        text_table(&heads[..], &rows, &options)
+    );
+    let columns = columns();
+    let shown: Vec<usize> = SHOWN
+        .iter()
+        .filter_map(|name| columns.iter().position(|column| column.name == *name))
+        .collect();
+    let heads: Vec<Column> = shown.iter().map(|at| columns[*at].clone()).collect();
+    for one in compared {
+        let rows = one.block.rows();
+        let overall = rows.iter().take(one.block.overall.len());
+        let overall: Vec<Vec<Value>> = overall
+            .map(|row| shown.iter().map(|at| row[*at].clone()).collect())
+            .collect();
+        let [first, second] = one.block.sets.each_ref().map(|set| set.summary.n_samples());
+        text.push_str(&format!(
+            "{}, {}: {first} samples against {second} (first: train, second: test)\n\n{}\n{}\n",
+            one.model,
+            one.block.block,
+            text_table(&heads, &overall, &options),
+            one.block.sets[1].summary.verdict(),
+        ));
+    }
+    text
+}
+
+fn json(compared: &[Compared<'_>], record: &RunRecord) -> RunRecord {
+    let (heads, rows) = overview_table(compared);
+    let overview: Vec<RunRecord> = rows
+        .iter()
+        .map(|row| RunRecord::of_row(&heads, row))
+        .collect();
+    let columns = all_columns();
+    let rows: Vec<RunRecord> = all_rows(compared)
+        .map(|row| RunRecord::of_row(&columns, &row))
+        .collect();
+    RunRecord::new()
+        .with("run", json!(record))
+        .with("models", json!(overview))
+        .with("comparisons", json!(rows))
+}

@@ -1,0 +1,218 @@
+//! outliers, simulate, compare and report as their users meet them.
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+use serde_json::Value as Json;
+use tempfile::TempDir;
+
+/// A folder with a network and 300 pictures for it.
+struct Place {
+    folder: TempDir,
+}
+
+impl Place {
+    fn new() -> Self {
+        let place = Self {
+            folder: tempfile::tempdir().unwrap(),
+        };
+        let network = include_bytes!("../../quaver/assets/demo_glyphs.onnx");
+        fs::write(place.path("net.onnx"), network).unwrap();
+        place.succeed(
+            "demo --export-data glyphs.npz --samples 300 --mislabelled 0 --overlaid 0 --quiet",
+        );
+        place
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn read(&self, name: &str) -> Vec<u8> {
+        fs::read(self.path(name)).unwrap()
+    }
+
+    fn run(&self, line: &str) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_quaver"))
+            .current_dir(self.folder.path())
+            .args(line.split_whitespace())
+            .env_remove("QUAVER_THREADS")
+            .output()
+            .unwrap()
+    }
+
+    fn succeed(&self, line: &str) -> String {
+        let output = self.run(line);
+        let message = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{line}: {message}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    fn json(&self, line: &str) -> Json {
+        serde_json::from_str(&self.succeed(line)).unwrap()
+    }
+}
+
+fn area(found: &Json, measure: &str, name: &str) -> f64 {
+    let measures = found["blocks"][0]["measures"].as_array().unwrap();
+    let of = measures
+        .iter()
+        .find(|row| row["measure"] == measure)
+        .unwrap();
+    of[name].as_f64().unwrap()
+}
+
+#[test]
+fn simulated_outliers_are_found_again() {
+    let place = Place::new();
+    for (kind, more) in [("overlay", "--outliers 60"), ("mislabel", "--outliers 60")] {
+        let simulate =
+            |name: &str| format!("simulate {kind} glyphs.npz -o {name} --seed 4 {more} -q");
+        place.succeed(&simulate("a.npz"));
+        place.succeed(&simulate("b.npz"));
+        assert!(
+            place.read("a.npz") == place.read("b.npz"),
+            "same seed, same bytes"
+        );
+        let line = "outliers net.onnx a.npz --scale 1/255 --json -q --report page.html -o rows.csv --top 5";
+        let found = place.json(line);
+        let block = &found["blocks"][0];
+        assert_eq!(block["n_outliers"], 60);
+        assert_eq!(
+            block["n_samples"],
+            if kind == "overlay" { 360 } else { 300 }
+        );
+        assert_eq!(block["most_suspicious"].as_array().unwrap().len(), 5);
+        assert!(area(&found, "fi", "roc_auc") > 0.85, "{kind}: {block}");
+        assert!(area(&found, "fi_lambda", "roc_auc") > 0.85, "{kind}");
+        assert_eq!(area(&found, "fi", "rank_correlation_with_fi"), 1.0);
+        let page: Json = serde_json::from_slice(&place.read("page.json")).unwrap();
+        assert_eq!(page["run"]["truth"], "truth");
+        assert_eq!(page["run"]["model"]["sha256"].as_str().unwrap().len(), 64);
+        assert_eq!(page["run"]["data_sha256"].as_str().unwrap().len(), 64);
+        let rows = String::from_utf8(place.read("rows.csv")).unwrap();
+        assert_eq!(
+            rows.lines().count() as u64,
+            1 + block["n_samples"].as_u64().unwrap()
+        );
+        assert!(rows.lines().next().unwrap().ends_with(",outlier"));
+    }
+}
+
+#[test]
+fn truth_may_be_a_file_and_bad_truth_is_named() {
+    let place = Place::new();
+    let lines = |value: &dyn Fn(usize) -> &'static str| -> String {
+        (0..300).map(|at| format!("{}\n", value(at))).collect()
+    };
+    fs::write(
+        place.path("truth.txt"),
+        lines(&|at| if at % 10 == 3 { "1" } else { "0" }),
+    )
+    .unwrap();
+    fs::write(place.path("none.txt"), lines(&|_| "0")).unwrap();
+    fs::write(
+        place.path("odd.txt"),
+        lines(&|at| if at == 7 { "2" } else { "1" }),
+    )
+    .unwrap();
+    fs::write(place.path("few.txt"), "1\n0\n").unwrap();
+    let line = "outliers net.onnx glyphs.npz --scale 1/255 --json -q";
+    let found = place.json(&format!("{line} --truth truth.txt --indices 0-49"));
+    assert_eq!(found["blocks"][0]["n_outliers"], 5);
+    let found = place.json(line);
+    assert!(found["blocks"][0]["n_outliers"].is_null());
+    for (truth, named) in [
+        ("none.txt", "none"),
+        ("odd.txt", "sample 7"),
+        ("few.txt", "few.txt"),
+        ("nowhere", "nowhere"),
+    ] {
+        let output = place.run(&format!("{line} --truth {truth}"));
+        let message = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{message}");
+        assert!(
+            message.contains("--truth") && message.contains(named),
+            "{message}"
+        );
+        assert_eq!(message.lines().count(), 1, "{message}");
+    }
+}
+
+#[test]
+fn sets_and_networks_are_compared() {
+    let place = Place::new();
+    place.succeed("simulate overlay glyphs.npz -o overlaid.npz -q --outliers 100");
+    fs::copy(place.path("net.onnx"), place.path("twin.onnx")).unwrap();
+    let line =
+        "compare net.onnx --train glyphs.npz --test overlaid.npz --scale 1/255 --resamples 50 -q";
+    let found = place.json(&format!(
+        "{line} --model twin.onnx --json --report c.html -o c.parquet"
+    ));
+    let models = found["models"].as_array().unwrap();
+    assert_eq!(models.len(), 2);
+    assert_eq!(models[0]["fi_lambda_test"], models[1]["fi_lambda_test"]);
+    assert!(models[0]["accuracy_train"].as_f64() > models[0]["accuracy_test"].as_f64());
+    let comparisons = found["comparisons"].as_array().unwrap();
+    let overall = comparisons
+        .iter()
+        .find(|row| row["class"].is_null() && row["measure"] == "fi_lambda");
+    let overall = overall.unwrap();
+    assert!(overall["superiority"].as_f64().unwrap() > 0.5);
+    assert!(overall["q50_low"].as_f64() <= overall["q50_difference"].as_f64());
+    assert_eq!(
+        (overall["n_first"].as_u64(), overall["n_second"].as_u64()),
+        (Some(300), Some(400))
+    );
+    let again = place.succeed(&format!("{line} --threads 1"));
+    assert_eq!(again, place.succeed(&format!("{line} --threads 3")));
+    assert!(again.contains("superiority"));
+
+    place.succeed("score net.onnx glyphs.npz --scale 1/255 --report s.html --wrt input,layers -q");
+    place.succeed("report c.json s.json -o all.html --title Both -q");
+    let page = String::from_utf8(place.read("all.html")).unwrap();
+    assert!(page.contains("<h1>Both</h1>") && page.contains("Sensitivity of net.onnx"));
+    let whole: Json = serde_json::from_slice(&place.read("all.json")).unwrap();
+    let part: Json = serde_json::from_slice(&place.read("c.json")).unwrap();
+    assert_eq!(whole["sections"][1], part["sections"][0]);
+}
+
+#[test]
+fn bad_input_is_one_line_that_names_it_and_leaves_nothing() {
+    let place = Place::new();
+    fs::write(place.path("no.json"), "{\"is\": 1}").unwrap();
+    let names = || {
+        let entries = fs::read_dir(place.folder.path()).unwrap();
+        let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        names
+    };
+    let before = names();
+    for (line, named) in [
+        ("simulate overlay none.npz -o o.npz", "none.npz"),
+        (
+            "simulate overlay glyphs.npz -o o.npz --max-shift 28",
+            "28x28",
+        ),
+        (
+            "simulate mislabel glyphs.npz -o o.npz --outliers 301",
+            "301",
+        ),
+        (
+            "compare net.onnx --train glyphs.npz --test none.npz",
+            "none.npz",
+        ),
+        ("outliers net.onnx glyphs.npz --report r.json", "r.json"),
+        ("report none.json -o o.html", "none.json"),
+        ("report no.json -o o.html", "no.json"),
+    ] {
+        let output = place.run(&format!("{line} -q"));
+        let message = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{line}: {message}");
+        assert_eq!(message.lines().count(), 1, "{line}: {message}");
+        assert!(message.contains(named), "{line}: {message}");
+        assert_eq!(names(), before, "{line}");
+    }
+}

@@ -1,0 +1,121 @@
+//! Arrays as NumPy's `.npz`: written value by value, so that no array need be in memory.
+
+use std::path::{Path, PathBuf};
+
+use npyz::{AutoSerialize, WriterBuilder};
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, ZipWriter};
+
+use crate::atomic::AtomicFile;
+use crate::error::{ReportError, ReportErrorKind};
+
+/// An `.npz` file being written. It appears at [`finish`](Self::finish); a writer that is dropped before leaves no
+/// trace.
+pub struct NpzWriter {
+    archive: ZipWriter<AtomicFile>,
+    path: PathBuf,
+}
+
+impl NpzWriter {
+    /// Starts a file at `path`.
+    ///
+    /// # Errors
+    /// `Io` if it cannot be created.
+    pub fn create(path: &Path) -> Result<Self, ReportError> {
+        Ok(Self {
+            archive: ZipWriter::new(AtomicFile::create(path)?),
+            path: path.to_owned(),
+        })
+    }
+
+    /// Adds the array `name` of this shape; `values` are its elements in row-major order, as many as the shape says.
+    ///
+    /// # Errors
+    /// The first error of `values`; `Io` if they cannot be written, `Row` if they are not as many.
+    pub fn array<T: AutoSerialize, E: From<ReportError>>(
+        &mut self,
+        name: &str,
+        shape: &[usize],
+        values: impl IntoIterator<Item = Result<T, E>>,
+    ) -> Result<(), E> {
+        let shape: Vec<u64> = shape.iter().map(|axis| *axis as u64).collect();
+        // Stored, not deflated: readers then find samples in the file itself.
+        let options = SimpleFileOptions::default()
+            .compression_method(CompressionMethod::Stored)
+            .large_file(true);
+        let path = &self.path;
+        let failed = |error: std::io::Error| ReportError::writing(path, error);
+        self.archive
+            .start_file(format!("{name}.npy"), options)
+            .map_err(|error| failed(error.into()))?;
+        let options = npyz::WriteOptions::<T>::new().default_dtype().shape(&shape);
+        let mut array = options
+            .writer(&mut self.archive)
+            .begin_nd()
+            .map_err(failed)?;
+        let wanted: u64 = shape.iter().product();
+        let mut n = 0;
+        for value in values {
+            array.push(&value?).map_err(failed)?;
+            n += 1;
+        }
+        if n != wanted {
+            let message = format!("array {name:?} of shape {shape:?} is given {n} values");
+            return Err(ReportError::at(ReportErrorKind::Row, path, message).into());
+        }
+        Ok(array.finish().map_err(failed)?)
+    }
+
+    /// Puts the file in its place.
+    ///
+    /// # Errors
+    /// `Io` if it cannot be written.
+    pub fn finish(self) -> Result<(), ReportError> {
+        let file = self.archive.finish();
+        file.map_err(|error| ReportError::writing(&self.path, error))?
+            .commit()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Outcome = Result<(), ReportError>;
+
+    fn write(path: &Path, numbers: &[f32]) -> Outcome {
+        let mut npz = NpzWriter::create(path)?;
+        let numbers = numbers.iter().map(|x| Ok::<f32, ReportError>(*x));
+        npz.array("x", &[2, 2], numbers)?;
+        npz.array("y", &[3], [1i64, -2, 3].map(Ok::<i64, ReportError>))?;
+        npz.finish()
+    }
+
+    #[test]
+    fn reads_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.npz");
+        write(&path, &[1.0, 2.5, -3.0, f32::INFINITY]).unwrap();
+        let mut archive = npyz::npz::NpzArchive::open(&path).unwrap();
+        let x = archive.by_name("x").unwrap().unwrap();
+        assert_eq!(x.shape(), [2, 2]);
+        assert_eq!(
+            x.into_vec::<f32>().unwrap(),
+            [1.0, 2.5, -3.0, f32::INFINITY]
+        );
+        let y = archive.by_name("y").unwrap().unwrap();
+        assert_eq!(y.into_vec::<i64>().unwrap(), [1, -2, 3]);
+        let first = std::fs::read(&path).unwrap();
+        write(&path, &[1.0, 2.5, -3.0, f32::INFINITY]).unwrap();
+        assert!(std::fs::read(&path).unwrap() == first);
+    }
+
+    #[test]
+    fn failures_leave_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.npz");
+        let error = write(&path, &[1.0, 2.0, 3.0]).unwrap_err();
+        assert_eq!(error.kind(), ReportErrorKind::Row);
+        assert!(std::fs::read_dir(folder.path()).unwrap().next().is_none());
+    }
+}
