@@ -49,10 +49,11 @@ impl Links {
         let all = (0..w.n_output()).map(|o| {
             let at = coordinates(o, w.output);
             let from = w.taps().map(|tap| {
-                let source: Option<Vec<usize>> = (0..AXES)
-                    .map(|axis| w.source(axis, at[axis], tap[axis]))
-                    .collect();
-                source.map_or(OUTSIDE, |s| index([s[0], s[1], s[2]], w.input))
+                let source = |axis: usize| w.source(axis, at[axis], tap[axis]);
+                match [source(0), source(1), source(2)] {
+                    [Some(d), Some(h), Some(v)] => index([d, h, v], w.input),
+                    _ => OUTSIDE,
+                }
             });
             from.collect::<Vec<u32>>()
         });

@@ -322,3 +322,88 @@ fn probabilities_without_a_softmax_are_not_taken_for_logits() {
     let head = find(&read(&pair).unwrap()).unwrap();
     assert_eq!((head.kind, head.n_classes), (crate::HeadKind::Sigmoid, 2));
 }
+
+#[test]
+fn every_node_that_cannot_be_read_is_named() {
+    let mut argument = node("BatchNormalization", &["x", "s", "s", "s", "s"], &["b"]);
+    argument
+        .attribute
+        .push(AttributeProto::int("training_mode", 1));
+    let model = model(
+        info("x", 1, &[1, 2]),
+        vec![
+            node("Loop", &["x"], &["a"]),
+            argument,
+            // What these read is not known; they are not to blame.
+            node("Add", &["a", "b"], &["c"]),
+            node("Loop", &["c"], &["d"]),
+            node("Hardmax", &["x"], &["e"]),
+            node("Sum", &["d", "e"], &["y"]),
+        ],
+        &["y"],
+    );
+    let mut model = model;
+    model
+        .graph
+        .as_mut()
+        .unwrap()
+        .initializer
+        .push(floats("s", &[2]));
+    let error = read(&model).unwrap_err();
+    let names = error.unsupported_nodes().iter().map(|n| n.node.as_str());
+    assert_eq!(names.collect::<Vec<_>>(), ["a", "b", "e"], "{error}");
+    let message = error.to_string();
+    for part in [
+        "Loop in opset 17 (node 'a')",
+        "step function",
+        "node 'b' (BatchNormalization",
+        "training_mode",
+    ] {
+        assert!(
+            message.contains(part),
+            "'{message}' does not contain '{part}'"
+        );
+    }
+    assert_eq!(message.lines().count(), 1);
+}
+
+#[test]
+fn parameters_are_what_layers_are_trained_by() {
+    let mut model = model(
+        info("x", 1, &[1, 2]),
+        vec![
+            node("Sub", &["x", "mean"], &["a"]),
+            node("MatMul", &["a", "w"], &["b"]),
+            node("Add", &["b", "bias"], &["c"]),
+            node("Mul", &["c", "number"], &["d"]),
+            node("Add", &["d", "mask"], &["y"]),
+        ],
+        &["y"],
+    );
+    let graph = model.graph.as_mut().unwrap();
+    graph.initializer.extend([
+        floats("mean", &[2]),
+        floats("w", &[2, 3]),
+        floats("bias", &[3]),
+        floats("number", &[1]),
+        TensorProto {
+            double_data: vec![0.0, f64::NEG_INFINITY, 0.0],
+            ..floats("mask", &[3])
+        },
+    ]);
+    let graph = read(&model).unwrap();
+    let parameters = graph.parameters(graph.outputs()[0]);
+    let names = parameters.iter().map(|&value| graph.parameter_name(value));
+    assert_eq!(names.collect::<Vec<_>>(), ["w", "bias"]);
+}
+
+fn floats(name: &str, dims: &[i64]) -> TensorProto {
+    let n = dims.iter().product::<i64>();
+    TensorProto {
+        name: name.into(),
+        dims: dims.to_vec(),
+        data_type: 11,
+        double_data: (1..=n).map(|i| i as f64).collect(),
+        ..Default::default()
+    }
+}
