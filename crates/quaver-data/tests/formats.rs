@@ -304,3 +304,22 @@ fn several_threads_read_one_file_at_once() {
         });
     }
 }
+
+#[test]
+fn tables_are_read_past_the_chunks_they_are_scanned_in() {
+    let place = Place::new();
+    // Chunks end between rows, between cells, within cells and within line breaks.
+    for (offset, line_break) in (0..8).flat_map(|offset| [(offset, "\n"), (offset, "\r\n")]) {
+        let mut text = format!("a{},label{line_break}", "a".repeat(offset));
+        let n_rows = 50_000;
+        for row in 0..n_rows {
+            text.push_str(&format!("{},{}{line_break}", row % 10, row % 7));
+        }
+        let data = open_default(&place.write("x.csv", text.as_bytes())).unwrap();
+        assert_eq!(data.len(), n_rows, "{offset}");
+        for row in (0..n_rows).step_by(997).chain(n_rows - 9..n_rows) {
+            let expected = sample(&[(row % 10) as f64], Some(row % 7));
+            assert_eq!(data.read(row).unwrap(), expected);
+        }
+    }
+}

@@ -134,8 +134,11 @@ impl Table {
                 .read(&mut chunk)
                 .map_err(|error| DataError::reading(self.region.name(), error))?;
             let mut rest = &chunk[..n];
-            // An empty chunk is what tells the parser that the file is at its end.
             loop {
+                // No bytes are what tells the parser that the file is at its end; not so the end of a chunk.
+                if rest.is_empty() && n > 0 {
+                    break;
+                }
                 let (result, read, written) = parser.read_field(rest, &mut text);
                 rest = &rest[read..];
                 position += read as u64;
@@ -144,9 +147,7 @@ impl Table {
                     cell.extend_from_slice(&text[..written]);
                 }
                 match result {
-                    ReadFieldResult::InputEmpty if n == 0 => break 'file,
-                    ReadFieldResult::InputEmpty => break,
-                    ReadFieldResult::OutputFull => {}
+                    ReadFieldResult::InputEmpty | ReadFieldResult::OutputFull => {}
                     ReadFieldResult::End => break 'file,
                     ReadFieldResult::Field { record_end } => {
                         column += 1;
