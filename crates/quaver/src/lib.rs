@@ -42,6 +42,7 @@ pub mod demo;
 mod error;
 mod evaluation;
 mod inspect;
+mod map;
 mod measure;
 mod model;
 mod network;
@@ -61,6 +62,9 @@ pub use evaluation::{
 };
 pub use inspect::{HeadFacts, Inspection, Port, inspect};
 pub use measure::{MEASURES, Measure, Suspicious};
+pub use map::{
+    ImageAxes, ImageMap, MapMeasure, MapOptions, MapSummary, Range, Region, Verdict,
+};
 pub use model::{LoadOptions, Model};
 pub use network::Network;
 pub use score::{
