@@ -3,6 +3,8 @@
 mod compare;
 mod demo;
 mod inspect;
+mod layers;
+mod map;
 mod outliers;
 mod report;
 mod score;
@@ -20,6 +22,8 @@ pub enum Command {
     Score(Box<score::Score>),
     Outliers(Box<outliers::Outliers>),
     Compare(Box<compare::Compare>),
+    Layers(Box<layers::Layers>),
+    Map(Box<map::Map>),
     Simulate(simulate::Simulate),
     Report(report::Report),
     Demo(demo::Demo),
@@ -33,6 +37,8 @@ impl Command {
             Command::Score(command) => command.run(console),
             Command::Outliers(command) => command.run(console),
             Command::Compare(command) => command.run(console),
+            Command::Layers(command) => command.run(console),
+            Command::Map(command) => command.run(console),
             Command::Simulate(command) => command.run(console),
             Command::Report(command) => command.run(console),
             Command::Demo(command) => command.run(console),

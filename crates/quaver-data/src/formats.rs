@@ -8,6 +8,7 @@ use crate::{DataError, DataErrorKind, Dataset, OpenOptions};
 mod cifar;
 mod folder;
 pub(crate) mod idx;
+mod image;
 pub(crate) mod npy;
 mod npz;
 
@@ -30,7 +31,7 @@ enum Signs {
 }
 
 #[rustfmt::skip]
-const FORMATS: [Format; 8] = [
+const FORMATS: [Format; 9] = [
     Format { name: "npz", recognised_by: Signs::File(&[".npz"], npz::is_zip), open: npz::open },
     Format { name: "npy", recognised_by: Signs::File(&[".npy"], npy::is_npy), open: npy::open },
     Format { name: "idx", recognised_by: Signs::File(&["-ubyte", ".idx"], idx::is_idx), open: idx::open },
@@ -38,6 +39,7 @@ const FORMATS: [Format; 8] = [
     Format { name: "cifar10", recognised_by: Signs::Nothing, open: cifar::open_10 },
     Format { name: "cifar100", recognised_by: Signs::Nothing, open: cifar::open_100 },
     Format { name: "cifar100-coarse", recognised_by: Signs::Nothing, open: cifar::open_100_coarse },
+    Format { name: "image", recognised_by: Signs::File(&[".jpg", ".jpeg", ".png", ".bmp", ".webp"], |_| false), open: image::open },
     Format { name: "folder", recognised_by: Signs::Folder, open: folder::open },
 ];
 
