@@ -4,6 +4,8 @@ mod analyze;
 mod compare;
 mod demo;
 mod inspect;
+mod layers;
+mod map;
 mod merge;
 mod outliers;
 mod report;
@@ -24,6 +26,8 @@ pub enum Command {
     Merge(merge::Merge),
     Outliers(Box<outliers::Outliers>),
     Compare(Box<compare::Compare>),
+    Layers(Box<layers::Layers>),
+    Map(Box<map::Map>),
     Simulate(simulate::Simulate),
     Report(report::Report),
     Demo(demo::Demo),
@@ -39,6 +43,8 @@ impl Command {
             Command::Merge(command) => command.run(console),
             Command::Outliers(command) => command.run(console),
             Command::Compare(command) => command.run(console),
+            Command::Layers(command) => command.run(console),
+            Command::Map(command) => command.run(console),
             Command::Simulate(command) => command.run(console),
             Command::Report(command) => command.run(console),
             Command::Demo(command) => command.run(console),

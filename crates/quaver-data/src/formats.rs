@@ -9,6 +9,7 @@ mod cifar;
 mod csv;
 mod folder;
 pub(crate) mod idx;
+mod image;
 mod ipc;
 pub(crate) mod npy;
 mod npz;
@@ -35,7 +36,7 @@ enum Signs {
 }
 
 #[rustfmt::skip]
-const FORMATS: [Format; 12] = [
+const FORMATS: [Format; 13] = [
     Format { name: "npz", recognised_by: Signs::File(&[".npz"], npz::is_zip), open: npz::open },
     Format { name: "npy", recognised_by: Signs::File(&[".npy"], npy::is_npy), open: npy::open },
     Format { name: "idx", recognised_by: Signs::File(&["-ubyte", ".idx"], idx::is_idx), open: idx::open },
@@ -47,6 +48,7 @@ const FORMATS: [Format; 12] = [
     Format { name: "arrow", recognised_by: Signs::File(&[".arrow", ".feather", ".ipc", ".arrows"], ipc::is_arrow), open: ipc::open },
     Format { name: "csv", recognised_by: Signs::File(&[".csv", ".tsv"], |_| false), open: csv::open },
     Format { name: "tar", recognised_by: Signs::File(&[".tar", ".tgz"], |_| false), open: tar::open },
+    Format { name: "image", recognised_by: Signs::File(&[".jpg", ".jpeg", ".png", ".bmp", ".webp"], |_| false), open: image::open },
     Format { name: "folder", recognised_by: Signs::Folder, open: folder::open },
 ];
 

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use image::{ImageError, ImageReader, Limits};
 
+use crate::file::Region;
 use crate::resample::{Interpolation, resize};
 use crate::{DataError, DataErrorKind, OpenOptions};
 
@@ -257,6 +258,19 @@ impl Plan {
         }
         Ok(pixels)
     }
+}
+
+/// The bytes of the image file at `path`, unless there are more than an image has.
+pub(crate) fn encoded(path: &Path) -> Result<Vec<u8>, DataError> {
+    let region = Region::open(path)?;
+    if region.len() > MOST_ENCODED {
+        return Err(DataError::at(
+            DataErrorKind::Format,
+            path,
+            format_args!("has {} bytes, too many for an image", region.len()),
+        ));
+    }
+    region.bytes(0, region.len())
 }
 
 /// The size of an encoded image, from its header.

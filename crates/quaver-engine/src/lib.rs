@@ -26,6 +26,7 @@
 mod compose;
 #[doc(hidden)]
 pub mod conformance;
+mod edit;
 mod error;
 #[cfg(test)]
 mod fixtures;

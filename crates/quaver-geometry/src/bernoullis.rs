@@ -119,6 +119,16 @@ impl Distribution for Bernoullis {
             .collect()
     }
 
+    fn unlift(&self, u: &[f64]) -> Vec<f64> {
+        u.iter()
+            .enumerate()
+            .map(|(j, u)| match self.root(j) {
+                0.0 => 0.0,
+                root => u / root,
+            })
+            .collect()
+    }
+
     fn mean_jacobian(&self, factor: &Factor) -> Mat<f64> {
         Mat::from_fn(factor.root.nrows(), self.n_outputs(), |row, j| {
             factor.root[(row, j)] * self.variance(j)

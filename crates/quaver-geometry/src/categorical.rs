@@ -62,6 +62,20 @@ impl Distribution for Softmax {
         classes
     }
 
+    /// From lift: u_m = −√p_m Σ, u_k = √(p_k/s²) x_k − p_k/(1 + √p_m) Σ.
+    fn unlift(&self, u: &[f64]) -> Vec<f64> {
+        let (p, top) = (self.p(), self.argmax());
+        let root_top = p[top].sqrt();
+        let total = -u[top] / root_top;
+        let coordinate = |k: usize| match self.root_ratio_to_second(k) {
+            0.0 => 0.0,
+            root => (u[k] + p[k] / (1.0 + root_top) * total) / root,
+        };
+        (0..p.len() - 1)
+            .map(|col| coordinate(skip(top, col)))
+            .collect()
+    }
+
     fn mean_jacobian(&self, factor: &Factor) -> Mat<f64> {
         factor.times_covariance(self)
     }

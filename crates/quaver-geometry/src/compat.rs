@@ -2,9 +2,11 @@
 
 use faer::Mat;
 
+use crate::class_gram::ClassGram;
 use crate::eigen::thin_svd;
 use crate::error::GeometryError;
 use crate::factor::Factor;
+use crate::settings::Settings;
 use crate::softmax::Softmax;
 
 /// FI as the authors' published program computes it (Shu & Zhu, AAAI-19), of f = −log p_y.
@@ -18,6 +20,27 @@ pub struct Compat {
     pub fi: f64,
     /// How many singular values of L₀ exceed ε.
     pub rank: usize,
+}
+
+/// FI of −log p_`label` in the published program's arithmetic with this ε, and nothing else: what a map needs for a great
+/// many windows.
+///
+/// # Errors
+/// `Shape` if the Gram is not over the classes of `softmax`, `Label`, `Setting` if ε is not positive and finite,
+/// `NoConvergence` if an eigenvalue iteration fails.
+pub fn published(
+    softmax: &Softmax,
+    gram: &ClassGram,
+    label: usize,
+    epsilon: f64,
+) -> Result<Compat, GeometryError> {
+    softmax.check_label(label)?;
+    Settings::new(0.0, 1.0, Some(epsilon))?;
+    let (k, found) = (softmax.n_classes(), gram.n_classes());
+    if k != found {
+        return Err(GeometryError::shape("class Gram", k * k, found * found));
+    }
+    compat(softmax, &Factor::new(gram)?, label, epsilon)
 }
 
 /// From (p, S) only (derived): with J = √γ Rᵀ O, L₀ = Oᵀ (√γ R C D), D = diag(1/(√p_k + ε)), so L₀ and the r × K matrix

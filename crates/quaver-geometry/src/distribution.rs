@@ -31,6 +31,10 @@ pub(crate) trait Distribution {
     /// (B/s) x (K values) of x (`n_free` values).
     fn lift(&self, x: &[f64]) -> Vec<f64>;
 
+    /// The x (`n_free` values) whose [`lift`](Self::lift) is a multiple of `u` (K values), for u in the range of C: any
+    /// multiple will do.
+    fn unlift(&self, u: &[f64]) -> Vec<f64>;
+
     /// R ∂m/∂z (r × K), m the mean parameters: p, or μ.
     fn mean_jacobian(&self, factor: &Factor) -> Mat<f64>;
 

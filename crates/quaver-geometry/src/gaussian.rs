@@ -95,6 +95,10 @@ impl Distribution for Gaussian {
         x.to_vec()
     }
 
+    fn unlift(&self, u: &[f64]) -> Vec<f64> {
+        u.to_vec()
+    }
+
     fn mean_jacobian(&self, factor: &Factor) -> Mat<f64> {
         factor.root.clone()
     }

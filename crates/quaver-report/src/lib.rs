@@ -40,6 +40,7 @@ mod number;
 mod picture;
 mod plot;
 mod record;
+mod sheet;
 mod text;
 mod writer;
 
@@ -51,5 +52,6 @@ pub use number::grouped;
 pub use picture::{Pixels, Thumbnail, png_data_uri};
 pub use plot::*;
 pub use record::RunRecord;
+pub use sheet::{Sheet, Tile, viridis};
 pub use text::{TextOptions, text_table};
 pub use writer::{TableWriter, check_table_path, table_extensions};

@@ -54,12 +54,22 @@ pub fn png_data_uri(
     height: usize,
     pixels: Pixels<'_>,
 ) -> Result<String, ReportError> {
-    pixels.check(width, height)?;
-    let mut bytes = Vec::new();
-    encode(width, height, pixels, &mut bytes)?;
+    let bytes = png_bytes(width, height, pixels)?;
     let mut uri = PNG_URI.to_owned();
     STANDARD.encode_string(&bytes, &mut uri);
     Ok(uri)
+}
+
+/// The picture as the bytes of a PNG file.
+pub(crate) fn png_bytes(
+    width: usize,
+    height: usize,
+    pixels: Pixels<'_>,
+) -> Result<Vec<u8>, ReportError> {
+    pixels.check(width, height)?;
+    let mut bytes = Vec::new();
+    encode(width, height, pixels, &mut bytes)?;
+    Ok(bytes)
 }
 
 fn encode(
@@ -121,6 +131,22 @@ fn read_uri<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Err
 }
 
 impl Thumbnail {
+    /// A picture that is shown pixel for pixel.
+    pub(crate) fn whole(
+        width: usize,
+        height: usize,
+        pixels: Pixels<'_>,
+        alt: impl Into<String>,
+    ) -> Result<Self, ReportError> {
+        Ok(Self {
+            uri: png_data_uri(width, height, pixels)?,
+            alt: alt.into(),
+            width,
+            height,
+            pixelated: false,
+        })
+    }
+
     /// A picture and the words for those who cannot see it.
     pub fn new(
         width: usize,

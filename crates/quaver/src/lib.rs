@@ -42,6 +42,8 @@ pub mod demo;
 mod error;
 mod evaluation;
 mod inspect;
+pub mod layers;
+mod map;
 mod measure;
 mod model;
 mod network;
@@ -53,6 +55,7 @@ mod sensitivity;
 pub mod simulate;
 pub mod statistics;
 pub mod table;
+pub mod verify;
 
 pub use block::Block;
 pub use error::{Error, ErrorKind};
@@ -60,6 +63,7 @@ pub use evaluation::{
     Description, Evaluated, Evaluation, Reader, SampleFailure, Source, evaluate_each,
 };
 pub use inspect::{HeadFacts, Inspection, Parameter, Port, inspect};
+pub use map::{ImageAxes, ImageMap, MapMeasure, MapOptions, MapSummary, Range, Region, Verdict};
 pub use measure::{MEASURES, Measure, Suspicious};
 pub use model::{LoadOptions, Model};
 pub use network::Network;

@@ -55,6 +55,21 @@ impl Model {
         Self::from_graph(graph, options).map_err(|e| e.within(path.display()))
     }
 
+    /// The same with other parameters: `edit` gets the values of every floating-point initializer, with its name, before
+    /// anything is made of them.
+    ///
+    /// # Errors
+    /// As for [`Model::load`].
+    pub fn load_edited(
+        path: impl AsRef<Path>,
+        options: &LoadOptions,
+        edit: impl FnMut(&str, &mut [f64]),
+    ) -> Result<Self, Error> {
+        let path = path.as_ref();
+        let graph = Graph::read_edited(path, &options.import(), edit)?;
+        Self::from_graph(graph, options).map_err(|e| e.within(path.display()))
+    }
+
     /// Reads a model from memory.
     ///
     /// # Errors

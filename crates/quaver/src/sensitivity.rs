@@ -1,5 +1,7 @@
 //! One sample to one class Gram per block: the step between the network and the geometry.
 
+use std::borrow::Cow;
+
 use quaver_engine::{Head, Program, ProgramOptions, Real, ValueId, Workspace};
 use quaver_geometry::{ClassGram, Classes, Contrasts, Family, Lumping};
 
@@ -186,6 +188,24 @@ impl<T: Real> Sensitivity<T> {
             grams,
             lost_traces,
         })
+    }
+
+    /// The contrasts of whose rows a response consists; `None` where outputs move independently.
+    pub(crate) fn contrasts<'a>(&'a self, response: &Response) -> Option<Cow<'a, Contrasts>> {
+        match (&response.lumping, &self.rows) {
+            (Some(lumping), _) => Some(Cow::Owned(lumping.contrasts())),
+            (None, Rows::Contrasts(contrasts)) => Some(Cow::Borrowed(contrasts)),
+            (None, Rows::Outputs(_)) => None,
+        }
+    }
+
+    /// The first `n_rows` rows that were swept back to a block that is one value, n_rows × n, after
+    /// [`run`](Self::run); nothing of another block.
+    pub(crate) fn jacobian<'s>(&self, state: &'s State<T>, block: usize, n_rows: usize) -> &'s [T] {
+        match self.blocks[block].as_slice() {
+            &[place] => &state.workspace.gradient(place)[..n_rows * self.program.n_wrt(place)],
+            _ => &[],
+        }
     }
 
     /// The inner products of the cotangents' rows, block by block.

@@ -19,7 +19,7 @@ pub struct MeasureArgs {
     /// What is perturbed, one block each: input, params, layers, param:NAME, layer:NAME, value:NAME; NAME may hold
     /// * and ?, and + joins terms into one block (input+params). May be given several times [default: input; of a store, all].
     #[arg(long, value_name = "BLOCK", value_delimiter = ',')]
-    wrt: Vec<String>,
+    pub wrt: Vec<String>,
 
     /// Objective f: nll (-log p), prob, margin, margin:A,B, log-odds, entropy, cross-entropy:T0,T1,... or
     /// cross-entropy (to --targets).

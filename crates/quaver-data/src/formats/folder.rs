@@ -5,8 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::class_map::ClassMap;
-use crate::file::Region;
-use crate::picture::{EXTENSIONS, MOST_ENCODED};
+use crate::picture::{self, EXTENSIONS};
 use crate::prepare::{no_samples, prepare};
 use crate::source::{Content, Raw, Source};
 use crate::{DataError, DataErrorKind, Dataset, OpenOptions};
@@ -185,19 +184,8 @@ impl Source for Folder {
 
     fn read(&self, index: usize) -> Result<Raw, DataError> {
         let path = self.place(index);
-        let read = || {
-            let region = Region::open(&path)?;
-            if region.len() > MOST_ENCODED {
-                return Err(DataError::at(
-                    DataErrorKind::Format,
-                    &path,
-                    format_args!("has {} bytes, too many for an image", region.len()),
-                ));
-            }
-            region.bytes(0, region.len())
-        };
         // One file that is gone says nothing of the others, unless the folder is.
-        let bytes = read().map_err(|error| match self.root.is_dir() {
+        let bytes = picture::encoded(&path).map_err(|error| match self.root.is_dir() {
             true => error.for_sample(),
             false => error,
         })?;

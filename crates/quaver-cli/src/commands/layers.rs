@@ -1,0 +1,456 @@
+//! `quaver layers`: which layers of a network matter.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use clap::builder::PossibleValuesParser;
+use quaver::layers::{LAYER_MEASURES, LayerReport, LayerStudy, LayerSummary};
+use quaver::table::{Column, Kind, Value};
+use quaver::verify::{Disturbance, Verification, VerifyOptions, verify_layers};
+use quaver_report::{
+    Axis, BarChart, BoxPlot, Figure, ManhattanChart, Page, RunRecord, Section, TableWriter,
+    TextOptions, Tone, text_table,
+};
+use serde_json::{Value as Json, json};
+
+use crate::arguments::number;
+use crate::console::Console;
+use crate::failure::Failure;
+use crate::interrupt::stop_flag;
+use crate::pages;
+use crate::scoring::{ScoringArgs, Subject, SubjectArgs};
+
+/// Compare the layers of a network, or of several: FI of each layer and of all parameters, and what does not saturate.
+///
+/// Blocks are every layer and all parameters together unless --wrt says otherwise. A layer with K - 1 parameters or more
+/// usually reaches FI's ceiling, so that FI is the same for all: layers are ranked by rel_fi_lambda, influence per
+/// perturbation relative to the layer's size. Further networks on the same data stand beside the first (--model).
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  quaver layers net.onnx data.npz --limit 200
+  quaver layers net.onnx data.npz --report layers.html -o layers.csv
+  quaver layers net.onnx data.npz --limit 200 --verify noise --strengths 0.03,0.1
+  quaver layers a.onnx data.npz --model b.onnx --model c.onnx --report networks.html
+  quaver layers net.onnx data.npz --wrt 'layer:*conv*' --rank-by rel_fisher_lambda_max --json")]
+pub struct Layers {
+    #[command(flatten)]
+    subject: SubjectArgs,
+
+    /// Another ONNX file to compare with, on the same data; may be given several times.
+    #[arg(long = "model", value_name = "FILE")]
+    others: Vec<PathBuf>,
+
+    /// Write one row per network and layer to FILE (.parquet, .csv, .ndjson).
+    #[arg(short, long, value_name = "FILE")]
+    out: Option<PathBuf>,
+
+    /// Write a page to look at, one file, and its numbers beside it as JSON.
+    #[arg(long, value_name = "FILE.html")]
+    report: Option<PathBuf>,
+
+    /// One JSON object on stdout in place of the text.
+    #[arg(long)]
+    json: bool,
+
+    /// Measure by whose median layers are ranked.
+    #[arg(long, value_name = "MEASURE", default_value = "rel_fi_lambda", value_parser = PossibleValuesParser::new(LAYER_MEASURES.map(|m| m.name)))]
+    rank_by: String,
+
+    /// Disturb every layer for real, and hold what the network does against the prediction: noise (of a length relative
+    /// to the layer's) or knockout (of a share of its parameters).
+    #[arg(long, value_name = "HOW", value_parser = ["noise", "knockout"], help_heading = "Verification")]
+    verify: Option<String>,
+
+    /// How strongly, for --verify.
+    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "0.01,0.1,0.3", value_parser = number, help_heading = "Verification")]
+    strengths: Vec<f64>,
+
+    /// Draws per layer and strength, for --verify.
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 3,
+        help_heading = "Verification"
+    )]
+    draws: usize,
+
+    /// Seed of the draws, for --verify.
+    #[arg(
+        long,
+        value_name = "SEED",
+        default_value_t = 0,
+        help_heading = "Verification"
+    )]
+    seed: u64,
+
+    #[command(flatten)]
+    scoring: ScoringArgs,
+}
+
+/// What one network came to.
+struct Found {
+    network: String,
+    report: LayerReport,
+    verification: Option<Verification>,
+    record: RunRecord,
+}
+
+impl Layers {
+    pub fn run(&self, console: &Console) -> Result<(), Failure> {
+        if let Some(path) = &self.out {
+            quaver_report::check_table_path(path)?;
+        }
+        let first = self.subject.subject()?;
+        let mut all = vec![self.study(console, &first)?];
+        for model in &self.others {
+            let data = first.data();
+            all.push(self.study(console, &Subject::Network { model, data })?);
+        }
+        let record = match all.as_slice() {
+            [one] => one.record.clone(),
+            _ => {
+                let runs: Vec<Json> = all.iter().map(|found| json!(found.record)).collect();
+                RunRecord::new()
+                    .with("command", "layers")
+                    .with("runs", runs)
+            }
+        };
+        if let Some(path) = &self.out {
+            let mut table = TableWriter::create(path, &columns(), &record)?;
+            for found in &all {
+                for layer in &found.report.layers {
+                    table.write_row(&row(&found.network, layer))?;
+                }
+            }
+            table.finish()?;
+            console.note(format_args!("rows written to {}", path.display()));
+        }
+        if let Some(path) = &self.report {
+            let names: Vec<&str> = all.iter().map(|found| found.network.as_str()).collect();
+            let page = Page::new(format!("Layers of {}", names.join(", "))).lead(format!(
+                "How strongly {} reacts to perturbations of each layer.",
+                names.join(", ")
+            ));
+            let sections = all.iter().map(|found| self.section(found)).collect();
+            pages::write(console, path, page, sections, &record)?;
+        }
+        console.result(&match self.json {
+            true => RunRecord::new()
+                .with("run", json!(record))
+                .with("networks", all.iter().map(to_json).collect::<Vec<Json>>())
+                .to_json_pretty(),
+            false => all.iter().map(|found| self.text(found)).collect(),
+        })
+    }
+
+    fn study(&self, console: &Console, subject: &Subject<'_>) -> Result<Found, Failure> {
+        let mut scoring = self.scoring.clone();
+        if scoring.measures.wrt.is_empty() && matches!(subject, Subject::Network { .. }) {
+            scoring.measures.wrt = vec!["layers".to_owned(), "params".to_owned()];
+        }
+        let job = scoring.open(console, subject)?;
+        let source = job.source(console)?;
+        let record = job.record("layers", source.description())?;
+        let mut study = LayerStudy::default();
+        job.each(console, &*source, |scored| {
+            if let Ok(scores) = scored {
+                scores.iter().for_each(|score| study.add(score));
+            }
+            Ok(())
+        })?;
+        let blocks = &source.description().blocks;
+        let report = study.finish();
+        let verification = match &self.verify {
+            None => None,
+            Some(how) => {
+                let options = VerifyOptions {
+                    disturbance: match how.as_str() {
+                        "knockout" => Disturbance::Knockout,
+                        _ => Disturbance::Noise,
+                    },
+                    strengths: self.strengths.clone(),
+                    draws: self.draws,
+                    seed: self.seed,
+                    precision: job.options.precision,
+                    threads: job.options.threads,
+                };
+                let load = self.scoring.model.options();
+                let progress =
+                    console.progress(blocks.len() * options.strengths.len() * options.draws);
+                let (Subject::Network { model, .. }, Some(dataset)) = (subject, job.dataset())
+                else {
+                    return Err(Failure::Input(
+                        "--verify: disturbs the network, which a store does not have; give MODEL DATA"
+                            .to_owned(),
+                    ));
+                };
+                Some(verify_layers(
+                    model,
+                    &load,
+                    dataset,
+                    (blocks, &report),
+                    &options,
+                    stop_flag()?,
+                    || progress.step(),
+                )?)
+            }
+        };
+        let record = match &self.verify {
+            None => record,
+            Some(how) => record
+                .with("verify", how.as_str())
+                .with("strengths", self.strengths.clone())
+                .with("draws", self.draws)
+                .with("seed", self.seed),
+        };
+        Ok(Found {
+            network: subject.model_name(),
+            report,
+            verification,
+            record,
+        })
+    }
+
+    fn text(&self, found: &Found) -> String {
+        const SHOWN: [&str; 9] = [
+            "layer",
+            "theta_norm",
+            "fi",
+            "saturation",
+            "saturated_share",
+            "fi_lambda",
+            "rel_fi_lambda",
+            "rel_fisher_trace",
+            "rel_fisher_lambda_max",
+        ];
+        let columns = columns();
+        let shown: Vec<usize> = (0..columns.len())
+            .filter(|&at| {
+                SHOWN.contains(&columns[at].name.as_str()) || columns[at].name == self.rank_by
+            })
+            .collect();
+        let heads: Vec<Column> = shown.iter().map(|&at| columns[at].clone()).collect();
+        let layers = found.report.ranked_by(&self.rank_by);
+        let rows: Vec<Vec<Value>> = layers
+            .into_iter()
+            .map(|layer| {
+                let row = row(&found.network, layer);
+                shown.iter().map(|&at| row[at].clone()).collect()
+            })
+            .collect();
+        format!(
+            "{}: medians by layer, the largest {} first\n\n{}\n{}\n",
+            found.network,
+            self.rank_by,
+            text_table(&heads, &rows, &TextOptions::default()),
+            found.report.verdict()
+        ) + &found
+            .verification
+            .as_ref()
+            .map_or_else(String::new, verified_text)
+    }
+
+    fn section(&self, found: &Found) -> Section {
+        let layers = &found.report.layers;
+        let manhattan = |measure: &'static str| {
+            let chart = ManhattanChart::new(pages::axis(measure));
+            layers.iter().fold(chart, |chart, layer| {
+                let points = layer.indices.iter().zip(layer.values(measure));
+                let points = points
+                    .filter_map(|(index, value)| Some(((*value)?, format!("sample {index}"))));
+                chart.block(short(&layer.block), points)
+            })
+        };
+        let tone = match layers.iter().any(|layer| layer.saturated_share >= 0.95) {
+            true => Tone::Caution,
+            false => Tone::Good,
+        };
+        let boxes = ["rel_fi_lambda", "rel_fisher_lambda_max"].map(|measure| {
+            let chart = BoxPlot::new(Axis::log(measure), [measure]);
+            let chart = layers.iter().fold(chart, |chart, layer| {
+                let values: Vec<f64> = layer.values(measure).iter().flatten().copied().collect();
+                chart.group(short(&layer.block), [values])
+            });
+            Figure::new(format!("{measure} per layer"), chart).how_to_read(
+                "A box holds the middle half of the samples. Further right, the same relative change of the layer's \
+                 parameters moves the network's answer more.",
+            )
+        });
+        let section = Section::new(found.network.as_str())
+            .callout(tone, found.report.verdict())
+            .figure(Figure::new("FI of every sample and layer", manhattan("fi")).how_to_read(
+                "Each point is a sample. Where the layers look alike, FI has reached its ceiling (1 - p) / p in all of them.",
+            ))
+            .figure(Figure::new("rel_fi_lambda of every sample and layer", manhattan("rel_fi_lambda")).how_to_read(
+                "The same samples under a budget, relative to the size of each layer: this does not saturate.",
+            ));
+        let section = boxes.into_iter().fold(section, Section::figure);
+        match &found.verification {
+            None => section,
+            Some(verification) => section.figure(verified_figure(verification)),
+        }
+    }
+}
+
+/// Observed against predicted, strength by strength.
+fn verified_figure(found: &Verification) -> Figure {
+    let mut chart = BarChart::new("Spearman correlation with the observed order of layers");
+    for agreement in &found.agreements {
+        if let Some(correlation) = agreement.correlation {
+            let name = format!("{} at {}", agreement.measure, agreement.strength);
+            chart = chart.bar(name, correlation);
+        }
+    }
+    Figure::new(format!("Layers disturbed for real ({})", found.disturbance.name()), chart).how_to_read(
+        "Each bar compares the order in which a measure puts the layers with the order of the divergence that a \
+         disturbance of that strength really caused: 1 is the same order, 0 no relation.",
+    )
+}
+
+fn verified_text(found: &Verification) -> String {
+    let columns = [
+        Column::new("layer", Kind::Text, "Layer."),
+        Column::new(
+            "strength",
+            Kind::Float,
+            "Relative size of the noise, or share of parameters.",
+        ),
+        Column::new("mean_kl", Kind::Float, "Observed divergence, nats."),
+        Column::new("predicted_kl", Kind::Float, "To second order."),
+        Column::new("agreement", Kind::Float, "Share of predictions that stay."),
+        Column::new("accuracy", Kind::Float, "Share of labels that are met."),
+    ];
+    let rows: Vec<Vec<Value>> = found
+        .layers
+        .iter()
+        .map(|d| {
+            vec![
+                (*d.block).into(),
+                d.strength.into(),
+                d.mean_kl.into(),
+                d.predicted_kl.into(),
+                d.agreement.into(),
+                d.accuracy.into(),
+            ]
+        })
+        .collect();
+    let heads = [
+        Column::new("measure", Kind::Text, "Measure."),
+        Column::new("strength", Kind::Float, "Strength."),
+        Column::new(
+            "rank_correlation",
+            Kind::Float,
+            "Spearman's, with the observed divergence.",
+        ),
+    ];
+    let orders: Vec<Vec<Value>> = found
+        .agreements
+        .iter()
+        .map(|a| vec![a.measure.into(), a.strength.into(), a.correlation.into()])
+        .collect();
+    let options = TextOptions::default();
+    format!(
+        "\nlayers disturbed for real ({})\n\n{}\nagreement of the order of layers with the observed divergence\n\n{}",
+        found.disturbance.name(),
+        text_table(&columns, &rows, &options),
+        text_table(&heads, &orders, &options)
+    )
+}
+
+fn verified_json(found: &Verification) -> Json {
+    let layers: Vec<Json> = found
+        .layers
+        .iter()
+        .map(|d| {
+            json!({
+                "layer": &*d.block, "strength": d.strength, "mean_kl": d.mean_kl, "predicted_kl": d.predicted_kl,
+                "agreement": d.agreement, "accuracy": d.accuracy,
+            })
+        })
+        .collect();
+    let orders: Vec<Json> = found
+        .agreements
+        .iter()
+        .map(|a| json!({"measure": a.measure, "strength": a.strength, "rank_correlation": a.correlation}))
+        .collect();
+    json!({
+        "disturbance": found.disturbance.name(), "accuracy": found.accuracy, "layers": layers, "agreements": orders,
+    })
+}
+
+/// A layer's name without the word that says that it is one.
+fn short(block: &str) -> &str {
+    block.strip_prefix("layer:").unwrap_or(block)
+}
+
+fn columns() -> Vec<Column> {
+    let mut columns = vec![
+        Column::new("network", Kind::Text, "ONNX file."),
+        Column::new("layer", Kind::Text, "Layer, or another block."),
+        Column::new("n_samples", Kind::Int, "Samples scored."),
+        Column::new(
+            "theta_norm",
+            Kind::Float,
+            "Euclidean norm of the parameters.",
+        ),
+        Column::new(
+            "saturated_share",
+            Kind::Float,
+            "Share of samples whose FI is at 99 % of its ceiling or above.",
+        ),
+    ];
+    for measure in &LAYER_MEASURES {
+        let of = |name: String, what: &str| {
+            Column::new(name, Kind::Float, format!("{what}: {}", measure.doc))
+        };
+        columns.push(of(measure.name.to_owned(), "Median over samples"));
+        columns.push(of(format!("{}_q25", measure.name), "First quartile"));
+        columns.push(of(format!("{}_q75", measure.name), "Third quartile"));
+    }
+    columns
+}
+
+fn row(network: &str, layer: &LayerSummary) -> Vec<Value> {
+    let mut row: Vec<Value> = vec![
+        network.into(),
+        (*layer.block).into(),
+        (layer.n_samples as i64).into(),
+        layer.theta_norm.into(),
+        layer.saturated_share.into(),
+    ];
+    for measure in &LAYER_MEASURES {
+        let quartiles = layer.quartiles(measure.name);
+        row.push(quartiles.map(|q| q.median).into());
+        row.push(quartiles.map(|q| q.first).into());
+        row.push(quartiles.map(|q| q.third).into());
+    }
+    row
+}
+
+fn to_json(found: &Found) -> Json {
+    let columns = columns();
+    let cell = |value: &Value| match value {
+        Value::Null => Json::Null,
+        Value::Int(number) => json!(number),
+        Value::Float(number) if number.is_finite() => json!(number),
+        Value::Float(number) => json!(number.to_string()),
+        Value::Text(text) => json!(text),
+    };
+    let layers: Vec<Json> = found
+        .report
+        .layers
+        .iter()
+        .map(|layer| {
+            let row = row(&found.network, layer);
+            let cells = columns.iter().zip(&row);
+            json!(cells.fold(RunRecord::new(), |object, (column, value)| {
+                object.with(column.name.as_str(), cell(value))
+            }))
+        })
+        .collect();
+    json!({
+        "network": found.network, "verdict": found.report.verdict(), "layers": layers,
+        "verification": found.verification.as_ref().map(verified_json),
+    })
+}

@@ -1,0 +1,303 @@
+//! `quaver map`: where in an image the network's answer can be moved.
+
+mod arrays;
+mod sheets;
+mod summary;
+
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use quaver::{
+    Classes, Dataset, Error, ImageMap, LabelChoice, MapOptions, Model, ObjectiveChoice, Precision,
+};
+use quaver_report::{Figure, Page, RunRecord, Section};
+use serde_json::{Value as Json, json};
+
+use crate::arguments::{DataArgs, ModelArgs, label_choice, number, parsed};
+use crate::console::Console;
+use crate::failure::Failure;
+use crate::interrupt::stop_flag;
+use crate::pages;
+use crate::record;
+
+/// Map every pixel of images: FI of the windows around it at several scales, with rank, saturation and companions.
+///
+/// DATA is an image file, or a dataset as `score` reads it, of which --indices or --limit choose the images; there may be
+/// several. For each image DIR gets a picture (.png: FI per scale, laid over the image, and the perturbation of greatest
+/// influence), all maps as arrays (.npz: fi, saturation, rank, fi_lambda, fisher_trace, gradient2, per channel and for all
+/// channels together), and maps.json, the numbers to read them by. Windows are cut at the border. Where FI is saturated
+/// its map is flat and says so, and the picture shows fi_lambda in its place.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  quaver map net.onnx cat.jpg --resize 224x224 --scale 1/255 --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225
+  quaver map cifar.onnx test_batch.bin --indices 0,5,10-12 --scale 1/255 -o maps
+  quaver map mnist.onnx digits.npz --limit 3 --scales 1,5,9 --report maps.html
+  quaver map net.onnx data.npz --limit 1 --label true --compat 1e-3 --json | jq .images[0].maps")]
+pub struct Map {
+    /// ONNX file.
+    model: PathBuf,
+
+    /// Image files or data.
+    #[arg(required = true, value_name = "DATA")]
+    data: Vec<PathBuf>,
+
+    /// Folder for pictures, arrays and maps.json; it is made if it is not there.
+    #[arg(short, long, value_name = "DIR", default_value = "quaver-maps")]
+    out: PathBuf,
+
+    /// Write a page to look at, one file.
+    #[arg(long, value_name = "FILE.html")]
+    report: Option<PathBuf>,
+
+    /// What maps.json has on stdout, in place of a table.
+    #[arg(long)]
+    json: bool,
+
+    /// Sides of the windows, odd.
+    #[arg(
+        long,
+        value_name = "LIST",
+        value_delimiter = ',',
+        default_value = "1,3,5,7"
+    )]
+    scales: Vec<usize>,
+
+    /// Whose -log p is the objective: predicted, true (the label in the data), or the number of a class.
+    #[arg(long, value_name = "LABEL", default_value = "predicted", value_parser = label_choice, help_heading = "Measures")]
+    label: LabelChoice,
+
+    /// Objective f, as for score.
+    #[arg(long, value_name = "F", default_value = "nll", value_parser = parsed::<ObjectiveChoice>, help_heading = "Measures")]
+    objective: ObjectiveChoice,
+
+    /// Classes kept apart, as for score.
+    #[arg(long, value_name = "M", value_parser = parsed::<Classes>, help_heading = "Measures")]
+    classes: Option<Classes>,
+
+    /// Eigenvalues above RTOL times the largest count towards the rank [default: 1e-6 in f32, 1e-10 in f64].
+    #[arg(long, value_name = "RTOL", value_parser = number, allow_negative_numbers = true, help_heading = "Measures")]
+    rtol: Option<f64>,
+
+    /// Budget of FI_lambda: 1 / sigma², sigma being the size of a plausible perturbation in input units.
+    #[arg(long, value_name = "LAMBDA", default_value = "1", value_parser = number, allow_negative_numbers = true, help_heading = "Measures")]
+    lambda: f64,
+
+    /// Add maps in the published program's arithmetic with its EPS (0.001 there): slower.
+    #[arg(long, value_name = "EPS", value_parser = number, allow_negative_numbers = true, help_heading = "Measures")]
+    compat: Option<f64>,
+
+    /// Number type the network is run in.
+    #[arg(long, value_parser = ["f32", "f64"], default_value = "f32", help_heading = "Measures")]
+    precision: String,
+
+    /// Compute 3x3 convolutions by their definition: slower, rounds differently.
+    #[arg(long, help_heading = "Measures")]
+    no_winograd: bool,
+
+    /// Worker threads; the results are the same for any number [default: all cores].
+    #[arg(
+        long,
+        value_name = "N",
+        env = "QUAVER_THREADS",
+        help_heading = "Measures"
+    )]
+    threads: Option<NonZeroUsize>,
+
+    #[command(flatten)]
+    data_args: DataArgs,
+
+    #[command(flatten)]
+    model_args: ModelArgs,
+}
+
+/// What is known after all images.
+#[derive(Default)]
+struct Outcome {
+    images: Vec<Json>,
+    figures: Vec<Figure>,
+    text: String,
+}
+
+impl Map {
+    pub fn run(&self, console: &Console) -> Result<(), Failure> {
+        let options = self.options();
+        let model = Model::load(&self.model, &self.model_args.options())?;
+        let sets: Result<Vec<Box<dyn Dataset>>, Failure> = self
+            .data
+            .iter()
+            .map(|path| self.data_args.open(path, model.input_shape()))
+            .collect();
+        let sets = sets?;
+        std::fs::create_dir_all(&self.out)
+            .map_err(|error| Failure::Output(format!("{}: {error}", self.out.display())))?;
+        let stop = stop_flag()?;
+        let progress = console.progress(sets.iter().map(|set| set.len()).sum());
+        let mut outcome = Outcome::default();
+        for (path, set) in self.data.iter().zip(&sets) {
+            let mut failure = None;
+            let mapped = model.map_each(&**set, &options, stop, |map| {
+                progress.step();
+                let written = self.write(path, &map, set.class_names(), &options, &mut outcome);
+                written.map_err(|error| {
+                    let caller = Error::caller(error.to_string());
+                    failure = Some(error);
+                    caller
+                })
+            });
+            mapped.map_err(|error| {
+                failure
+                    .take()
+                    .unwrap_or_else(|| match Failure::from(error) {
+                        Failure::Input(why) => Failure::Input(format!("{}: {why}", path.display())),
+                        other => other,
+                    })
+            })?;
+        }
+        drop(progress);
+        let record = self.record(&options)?;
+        let all = record.clone().with("images", outcome.images);
+        all.save(&self.out.join("maps.json"))?;
+        if let Some(path) = &self.report {
+            let page = Page::new("Where the network can be moved").lead(
+                "The influence measure FI (Shu & Zhu, AAAI-19) of small windows of the image, at several scales.",
+            );
+            pages::write(console, path, page, vec![section(outcome.figures)], &record)?;
+        }
+        console.result(&match self.json {
+            true => all.to_json_pretty(),
+            false => outcome.text,
+        })?;
+        console.note(format_args!(
+            "pictures, arrays and maps.json written to {}",
+            self.out.display()
+        ));
+        Ok(())
+    }
+
+    fn options(&self) -> MapOptions {
+        MapOptions {
+            scales: self.scales.clone(),
+            label: self.label,
+            objective: self.objective.clone(),
+            classes: self.classes,
+            rtol: self.rtol,
+            lambda: self.lambda,
+            compat: self.compat,
+            precision: match self.precision.as_str() {
+                "f64" => Precision::F64,
+                _ => Precision::F32,
+            },
+            winograd: !self.no_winograd,
+            threads: self.threads,
+        }
+    }
+
+    /// Writes one image's files.
+    fn write(
+        &self,
+        data: &Path,
+        map: &ImageMap,
+        class_names: Option<&[String]>,
+        options: &MapOptions,
+        outcome: &mut Outcome,
+    ) -> Result<(), Failure> {
+        let stem = self.stem(data, map);
+        let file = |extension: &str| self.out.join(format!("{stem}.{extension}"));
+        arrays::write(&file("npz"), map, &options.measures())?;
+        let sheet = sheets::sheet(&stem, map, class_names);
+        sheet.save(&file("png"))?;
+        if self.report.is_some() {
+            let words = summary::words(map);
+            let picture = sheet.to_thumbnail(words.clone())?;
+            outcome
+                .figures
+                .push(Figure::pictures(stem.as_str(), [(picture, words)]));
+        }
+        outcome.images.push(summary::json(&stem, data, map));
+        outcome
+            .text
+            .push_str(&summary::text(&stem, map, class_names));
+        Ok(())
+    }
+
+    /// The name of an image's files: its own where it has one, else its number; no two alike.
+    fn stem(&self, data: &Path, map: &ImageMap) -> String {
+        let plain = |text: &str| -> String {
+            let keep = |c: char| {
+                if c.is_alphanumeric() || "-_.".contains(c) {
+                    c
+                } else {
+                    '_'
+                }
+            };
+            text.chars().map(keep).collect()
+        };
+        let own = match &map.key {
+            Some(key) => plain(key),
+            None => format!("{:05}", map.index),
+        };
+        let of_data = plain(&data.file_stem().unwrap_or_default().to_string_lossy());
+        let is_image = map.key.as_deref() == data.file_name().and_then(|name| name.to_str());
+        match is_image {
+            // The same file name may come from two folders.
+            true if self
+                .data
+                .iter()
+                .filter(|other| other.file_name() == data.file_name())
+                .count()
+                == 1 =>
+            {
+                own
+            }
+            true => {
+                let at = self
+                    .data
+                    .iter()
+                    .position(|other| other == data)
+                    .unwrap_or_default();
+                format!("{at}-{own}")
+            }
+            false => format!("{of_data}-{own}"),
+        }
+    }
+
+    /// What was run.
+    fn record(&self, options: &MapOptions) -> Result<RunRecord, Failure> {
+        let traced = self.data.iter().map(|path| record::traced(path));
+        let data: Vec<Json> = traced.collect::<Result<_, _>>()?;
+        let label = match options.label {
+            LabelChoice::True => json!("true"),
+            LabelChoice::Predicted => json!("predicted"),
+            LabelChoice::Class(class) => json!(class),
+        };
+        let record = RunRecord::new()
+            .with("quaver", env!("CARGO_PKG_VERSION"))
+            .with("command", "map")
+            .with("model", record::traced(&self.model)?)
+            .with("data", data);
+        let record = self.data_args.record(self.model_args.record(record))?;
+        Ok(record
+            .with("scales", options.scales.clone())
+            .with("label", label)
+            .with("objective", options.objective.to_string())
+            .with(
+                "classes",
+                options.classes.map(|classes| classes.to_string()),
+            )
+            .with("rtol", options.rtol())
+            .with("lambda", options.lambda)
+            .with("compat", options.compat)
+            .with("precision", self.precision.clone()))
+    }
+}
+
+fn section(figures: Vec<Figure>) -> Section {
+    let section = Section::new("Maps").paragraph(
+        "Each row of pictures: the measure of the window around every pixel at one scale, first laid over the image, \
+         then by itself, with a companion and the rank. Bright is more influential. A map of FI whose windows reach FI's \
+         ceiling is flat; fi_lambda, which has no such ceiling, is shown in its place.",
+    );
+    figures.into_iter().fold(section, Section::figure)
+}

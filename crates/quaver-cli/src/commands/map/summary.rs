@@ -1,0 +1,140 @@
+//! The maps of an image in numbers and words.
+
+use std::path::Path;
+
+use quaver::table::{Column, Kind, Value};
+use quaver::{ImageMap, MapSummary, Range, Region, Verdict};
+use quaver_report::{TextOptions, text_table};
+use serde_json::{Value as Json, json};
+
+use crate::pages::class_name;
+
+fn verdict(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Informative => "informative",
+        Verdict::PartlySaturated => "partly saturated",
+        Verdict::Saturated => "saturated",
+    }
+}
+
+/// Every scale and region of a map.
+fn summaries(map: &ImageMap) -> impl Iterator<Item = MapSummary> + '_ {
+    let regions = move |&scale: &usize| map.axes.regions().into_iter().map(move |r| (scale, r));
+    let all = map.scales.iter().flat_map(regions);
+    all.filter_map(|(scale, region)| map.summary(scale, region))
+}
+
+pub fn json(name: &str, data: &Path, map: &ImageMap) -> Json {
+    let finite = |x: f64| {
+        if x.is_finite() {
+            json!(x)
+        } else {
+            json!(x.to_string())
+        }
+    };
+    let range =
+        |r: Range| json!({"min": finite(r.min), "median": finite(r.median), "max": finite(r.max)});
+    let maps: Vec<Json> = summaries(map)
+        .map(|s| {
+            json!({
+                "scale": s.scale, "region": s.region.name(), "fi": range(s.fi), "fi_lambda": range(s.fi_lambda),
+                "saturated_share": s.saturated_share, "full_rank_share": s.full_rank_share,
+                "peak_row": s.peak.0, "peak_column": s.peak.1, "verdict": verdict(s.verdict),
+                "shown": s.shown().name(),
+            })
+        })
+        .collect();
+    let whole = &map.whole;
+    json!({
+        "name": name, "data": data.display().to_string(), "index": map.index, "key": map.key,
+        "label": map.label, "true_label": map.true_label, "predicted": map.predicted, "p_label": map.p_label,
+        "p_predicted": map.p_predicted, "channels": map.axes.channels, "height": map.axes.height,
+        "width": map.axes.width, "fi_max": finite(map.fi_max()), "rank_max": map.rank_max,
+        "n_classes_kept": map.n_classes_kept,
+        "whole_image": {
+            "fi": finite(whole.fi), "saturation": whole.saturation, "rank": whole.rank,
+            "fi_lambda": finite(whole.fi_lambda), "fisher_trace": finite(whole.fisher_trace),
+            "grad_norm": finite(whole.grad_norm), "margin_radius": finite(whole.margin_radius),
+        },
+        "maps": maps,
+    })
+}
+
+pub fn text(name: &str, map: &ImageMap, class_names: Option<&[String]>) -> String {
+    let columns = [
+        Column::new("scale", Kind::Int, "Side of the windows."),
+        Column::new("region", Kind::Text, "Channels."),
+        Column::new("fi_median", Kind::Float, "Median of FI over the windows."),
+        Column::new("fi_largest", Kind::Float, "Largest FI."),
+        Column::new(
+            "saturated",
+            Kind::Float,
+            "Share of windows at 99 % of FI's ceiling or above.",
+        ),
+        Column::new(
+            "fi_lambda_median",
+            Kind::Float,
+            "Median of FI under a budget.",
+        ),
+        Column::new(
+            "fi_lambda_largest",
+            Kind::Float,
+            "Largest FI under a budget.",
+        ),
+        Column::new(
+            "peak",
+            Kind::Text,
+            "Row and column of the largest fi_lambda.",
+        ),
+        Column::new(
+            "verdict",
+            Kind::Text,
+            "Whether the map of FI is worth looking at.",
+        ),
+    ];
+    let rows: Vec<Vec<Value>> = summaries(map)
+        .map(|s| {
+            vec![
+                (s.scale as i64).into(),
+                s.region.name().into(),
+                s.fi.median.into(),
+                s.fi.max.into(),
+                s.saturated_share.into(),
+                s.fi_lambda.median.into(),
+                s.fi_lambda.max.into(),
+                format!("{}, {}", s.peak.0, s.peak.1).into(),
+                verdict(s.verdict).into(),
+            ]
+        })
+        .collect();
+    format!(
+        "{name}: predicted {} with p = {:.4}; about class {}, p = {:.4}, ceiling of FI {:.4e}\n\n{}\n",
+        class_name(class_names, map.predicted),
+        map.p_predicted,
+        class_name(class_names, map.label),
+        map.p_label,
+        map.fi_max(),
+        text_table(&columns, &rows, &TextOptions::default())
+    )
+}
+
+/// One sentence per scale, for those who cannot see the picture.
+pub fn words(map: &ImageMap) -> String {
+    let mut words = format!(
+        "Class {} with p = {:.4}; FI's ceiling is {:.3e}.",
+        map.label,
+        map.p_label,
+        map.fi_max()
+    );
+    for &scale in &map.scales {
+        if let Some(s) = map.summary(scale, Region::All) {
+            words.push_str(&format!(
+                " At scale {scale} FI is {}; fi_lambda is largest at row {}, column {}.",
+                verdict(s.verdict),
+                s.peak.0,
+                s.peak.1
+            ));
+        }
+    }
+    words
+}

@@ -1,0 +1,188 @@
+use super::*;
+
+/// A linear congruence: numbers in (−1, 1), the same on every machine.
+struct Numbers(u64);
+
+impl Numbers {
+    fn next(&mut self) -> f64 {
+        self.0 = self
+            .0
+            .wrapping_mul(6364136223846793005)
+            .wrapping_add(1442695040888963407);
+        (self.0 >> 11) as f64 / (1u64 << 52) as f64 - 1.0
+    }
+}
+
+/// Eigenvalues and the last components of the eigenvectors by cyclic Jacobi rotations: nothing in common with QL.
+fn jacobi(mut a: Vec<Vec<f64>>) -> Vec<(f64, f64)> {
+    let n = a.len();
+    let mut v: Vec<Vec<f64>> = (0..n)
+        .map(|i| (0..n).map(|j| f64::from(u8::from(i == j))).collect())
+        .collect();
+    for _ in 0..60 {
+        for p in 0..n {
+            for q in p + 1..n {
+                if a[p][q] == 0.0 {
+                    continue;
+                }
+                let theta = (a[q][q] - a[p][p]) / (2.0 * a[p][q]);
+                let t = theta.signum() / (theta.abs() + (theta * theta + 1.0).sqrt());
+                let c = 1.0 / (t * t + 1.0).sqrt();
+                let s = t * c;
+                for k in 0..n {
+                    let (x, y) = (a[k][p], a[k][q]);
+                    (a[k][p], a[k][q]) = (c * x - s * y, s * x + c * y);
+                }
+                for k in 0..n {
+                    let (x, y) = (a[p][k], a[q][k]);
+                    (a[p][k], a[q][k]) = (c * x - s * y, s * x + c * y);
+                    let (x, y) = (v[k][p], v[k][q]);
+                    (v[k][p], v[k][q]) = (c * x - s * y, s * x + c * y);
+                }
+            }
+        }
+    }
+    (0..n).map(|i| (a[i][i], v[n - 1][i])).collect()
+}
+
+/// Σ over `rank` random vectors whose components fall off by `decay`.
+fn matrix(numbers: &mut Numbers, n: usize, rank: usize, decay: f64, scale: f64) -> Vec<Vec<f64>> {
+    let mut m = vec![vec![0.0; n]; n];
+    for _ in 0..rank {
+        let x: Vec<f64> = (0..n)
+            .map(|i| scale * decay.powi(i as i32) * numbers.next())
+            .collect();
+        for i in 0..n {
+            for j in 0..n {
+                m[i][j] += x[i] * x[j];
+            }
+        }
+    }
+    m
+}
+
+fn check(matrices: &[Vec<Vec<f64>>], question: Question, tolerance: f64) -> usize {
+    let (n, width) = (matrices[0].len(), matrices.len());
+    let mut planes = vec![0.0; n_packed(n) * width];
+    for (x, m) in matrices.iter().enumerate() {
+        for i in 0..n {
+            for j in 0..=i {
+                planes[at(i, j) * width + x] = m[i][j];
+            }
+        }
+    }
+    let mut found = Shares::default();
+    shares(
+        &planes,
+        n,
+        width,
+        question,
+        &mut Scratch::default(),
+        &mut found,
+    );
+    let mut n_compared = 0;
+    for (x, m) in matrices.iter().enumerate() {
+        let pairs = jacobi(m.clone());
+        let largest = pairs.iter().fold(0.0f64, |max, (theta, _)| max.max(*theta));
+        let budgeted: f64 = pairs
+            .iter()
+            .map(|(theta, e)| e * e * theta.max(0.0) / (theta.max(0.0) + question.lambda))
+            .sum();
+        assert!(
+            (found.budgeted[x] - budgeted).abs() <= tolerance * budgeted + 1e-14,
+            "matrix {x}: {} {budgeted}",
+            found.budgeted[x]
+        );
+        let cut = question.rtol * largest;
+        if pairs
+            .iter()
+            .any(|(theta, _)| *theta > 0.99 * cut && *theta < 1.01 * cut)
+        {
+            continue; // rounding may decide
+        }
+        n_compared += 1;
+        let above = pairs.iter().filter(|(theta, _)| *theta > cut);
+        let (rank, kept) = above.fold((0, 0.0), |(r, k), (_, e)| (r + 1, k + e * e));
+        assert_eq!(found.rank[x], rank, "matrix {x}: {pairs:?}");
+        assert!(
+            (found.kept[x] - kept).abs() <= tolerance * kept + 1e-13,
+            "matrix {x}: {} {kept}",
+            found.kept[x]
+        );
+    }
+    n_compared
+}
+
+#[test]
+fn agrees_with_jacobi_rotations() {
+    let mut numbers = Numbers(1);
+    let mut n_compared = 0;
+    for n in [1, 2, 3, 5, 9, 14] {
+        for decay in [1.0, 0.3, 0.05] {
+            for rtol in [1e-6, 1e-3] {
+                // Below, at and above full rank, side by side, and not a multiple of the lanes.
+                let matrices: Vec<_> = (0..21)
+                    .map(|x| matrix(&mut numbers, n, 1 + x % (n + 2), decay, 10.0))
+                    .collect();
+                for lambda in [1e-3, 1.0, 1e4] {
+                    n_compared += check(&matrices, Question { rtol, lambda }, 1e-9);
+                }
+            }
+        }
+    }
+    assert!(n_compared > 1500, "{n_compared}");
+}
+
+#[test]
+fn one_vector_by_hand() {
+    // f = (3, 4): M = f fᵀ, θ = 25 along f/5, whose last component is 4/5.
+    let found = |lambda| {
+        let mut found = Shares::default();
+        let question = Question { rtol: 1e-6, lambda };
+        let planes = [9.0, 12.0, 16.0];
+        shares(&planes, 2, 1, question, &mut Scratch::default(), &mut found);
+        found
+    };
+    let once = found(25.0);
+    assert_eq!(once.rank, [1]);
+    assert!((once.kept[0] - 0.64).abs() < 1e-15);
+    assert!((once.budgeted[0] - 0.32).abs() < 1e-15);
+    // A budget far below what a Cholesky factor resolves, and no budget at all.
+    assert!((found(1e-30).budgeted[0] - 0.64).abs() < 1e-15);
+    assert_eq!(found(f64::INFINITY).budgeted[0], 0.0);
+}
+
+#[test]
+fn nothing_moves() {
+    let mut found = Shares::default();
+    let question = Question {
+        rtol: 1e-6,
+        lambda: 1.0,
+    };
+    let (planes, mut scratch) = ([0.0; 12], Scratch::default());
+    shares(&planes, 2, 4, question, &mut scratch, &mut found);
+    assert_eq!((found.rank, found.kept), (vec![0; 4], vec![0.0; 4]));
+    assert_eq!(found.budgeted, [0.0; 4]);
+}
+
+/// A spectrum over twenty decades, of which the cut leaves part: what a confident network gives.
+#[test]
+fn graded_matrices() {
+    let mut numbers = Numbers(7);
+    let matrices: Vec<_> = (0..40)
+        .map(|_| {
+            // The large components last, where e is, and first.
+            let m = matrix(&mut numbers, 9, 12, 0.1, 1.0);
+            let flipped = (0..9)
+                .map(|i| (0..9).map(|j| m[8 - i][8 - j]).collect())
+                .collect();
+            [m, flipped]
+        })
+        .flat_map(|pair: [Vec<Vec<f64>>; 2]| pair)
+        .collect();
+    let question = Question {
+        rtol: 1e-6,
+        lambda: 1e-4,
+    };
+    assert!(check(&matrices, question, 1e-7) > 60);
+}

@@ -1,0 +1,380 @@
+//! Maps: where in an image the network's answer can be moved, window by window.
+//!
+//! A window is a block of perturbed values like any other: k × k pixels around a pixel, cut at the border, of one
+//! channel or of all. Its class Gram is the sum of its pixels' outer products, so one Jacobian gives the maps of all
+//! scales and channels, and what is left to do per window is algebra in K − 1 dimensions ([`windows`]).
+
+mod axes;
+mod compat;
+mod measure;
+mod planes;
+mod windows;
+
+use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use quaver_data::{Dataset, Sample};
+use quaver_engine::{ProgramOptions, Real};
+use quaver_geometry::{
+    Classes, Contrasts, Family, Measures, ObjectiveChoice, Output, Settings, Softmax, Truth,
+    Whitening, direction, measure as measures_of,
+};
+use quaver_kernels::spectra::Question;
+
+use crate::parallel::ordered;
+use crate::sensitivity::{Sensitivity, State};
+use crate::{Error, ErrorKind, LabelChoice, Model, Network, Precision, ScoreOptions, Source};
+
+pub use axes::{ImageAxes, Region};
+pub use measure::MapMeasure;
+pub use planes::{MapSummary, Range, Verdict};
+
+use planes::Planes;
+
+/// What is computed and how.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MapOptions {
+    /// Sides of the windows, odd. Default: 1, 3, 5, 7, those of Shu & Zhu.
+    pub scales: Vec<usize>,
+    /// Whose probability the objective is about. Default: the predicted class, because a map asks about the decision.
+    pub label: LabelChoice,
+    /// The objective f whose sensitivity is measured. Default: −log p of the label.
+    pub objective: ObjectiveChoice,
+    /// Which classes are kept apart, as [`ScoreOptions::classes`].
+    pub classes: Option<Classes>,
+    /// Eigenvalues above `rtol` times the largest count towards the rank. Default: [`Precision::default_rtol`].
+    pub rtol: Option<f64>,
+    /// The budget λ = 1/σ² of FI_λ, as [`ScoreOptions::lambda`]. Default: 1.
+    pub lambda: f64,
+    /// The ε of the published program's arithmetic: two more maps. Default: not computed.
+    pub compat: Option<f64>,
+    /// The number type the network is run in. Default: single precision.
+    pub precision: Precision,
+    /// Whether Winograd's algorithm may be used. Default: yes.
+    pub winograd: bool,
+    /// Worker threads, each with an image of its own; results do not depend on it. Default: one for every core.
+    pub threads: Option<NonZeroUsize>,
+}
+
+impl Default for MapOptions {
+    fn default() -> Self {
+        Self {
+            scales: vec![1, 3, 5, 7],
+            label: LabelChoice::Predicted,
+            objective: ObjectiveChoice::default(),
+            classes: None,
+            rtol: None,
+            lambda: 1.0,
+            compat: None,
+            precision: Precision::default(),
+            winograd: true,
+            threads: None,
+        }
+    }
+}
+
+impl MapOptions {
+    /// The tolerance in force.
+    pub fn rtol(&self) -> f64 {
+        self.rtol.unwrap_or(self.precision.default_rtol())
+    }
+
+    /// Which measures the maps have.
+    pub fn measures(&self) -> Vec<MapMeasure> {
+        let measures = MapMeasure::ALL.into_iter();
+        measures
+            .filter(|measure| self.compat.is_some() || !measure.is_compat())
+            .collect()
+    }
+
+    fn check(&self, axes: ImageAxes) -> Result<(), Error> {
+        let refuse = |why: String| Err(Error::new(ErrorKind::Option, why));
+        if self.scales.is_empty() {
+            return refuse("no scale is given: expected odd numbers of pixels".to_owned());
+        }
+        for (at, &scale) in self.scales.iter().enumerate() {
+            if scale % 2 == 0 {
+                return refuse(format!(
+                    "scale {scale}: a window has a pixel in its middle, so its side is odd"
+                ));
+            }
+            if scale > 2 * axes.height.max(axes.width) {
+                return refuse(format!(
+                    "scale {scale} is more than twice the image's side ({} x {} pixels)",
+                    axes.height, axes.width
+                ));
+            }
+            if self.scales[..at].contains(&scale) {
+                return refuse(format!("scale {scale} is given twice"));
+            }
+        }
+        if self.compat.is_some() && self.objective != ObjectiveChoice::Nll {
+            return refuse(format!(
+                "objective {}: the published program's arithmetic (compat) has nll only",
+                self.objective
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// The maps of one image.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ImageMap {
+    /// The image's position in the data as they are on disk.
+    pub index: usize,
+    /// Its name, where the data have names.
+    pub key: Option<String>,
+    /// The class y that the objective is about.
+    pub label: usize,
+    /// The label in the data, where there is one.
+    pub true_label: Option<usize>,
+    /// The most probable class.
+    pub predicted: usize,
+    /// The probability of `label`.
+    pub p_label: f64,
+    /// The probability of `predicted`.
+    pub p_predicted: f64,
+    /// Height, width and channels.
+    pub axes: ImageAxes,
+    /// The sides of the windows, as asked for.
+    pub scales: Vec<usize>,
+    /// The largest rank that a window can have: K − 1, or less where classes were merged.
+    pub rank_max: usize,
+    /// The measures of the whole image as one block.
+    pub whole: Measures,
+    /// What the network was given, (C, H, W).
+    pub input: Vec<f64>,
+    /// h* = G⁺∇fᵀ of the whole image, (C, H, W): the perturbation of greatest influence, along which f grows.
+    pub direction: Vec<f64>,
+    /// Classes kept apart, the merged rest counted as one; K if none were merged.
+    pub n_classes_kept: usize,
+    planes: Planes,
+}
+
+impl ImageMap {
+    /// A map, row by row from the top: `measure` of the window of `scale` × `scale` pixels around each pixel, of one
+    /// channel or of all together. `None` for what was not computed.
+    pub fn plane(&self, measure: MapMeasure, scale: usize, region: Region) -> Option<&[f64]> {
+        let at = self.scales.iter().position(|&have| have == scale)?;
+        self.planes.get(measure, at, region)
+    }
+
+    /// The ceiling of FI, for every window.
+    pub fn fi_max(&self) -> f64 {
+        self.whole.fi_max
+    }
+
+    /// What a map says in numbers; `None` for what was not computed.
+    pub fn summary(&self, scale: usize, region: Region) -> Option<MapSummary> {
+        MapSummary::new(self, scale, region)
+    }
+}
+
+impl Model {
+    /// How the network's input is an image.
+    ///
+    /// # Errors
+    /// When it has several inputs, whole numbers, or more axes than a height, a width and channels.
+    pub fn image_axes(&self) -> Result<ImageAxes, Error> {
+        let refuse = |why: &str| Err(Error::new(ErrorKind::Model, why));
+        match *self.graph.inputs() {
+            [input] if self.graph.is_real(input) => ImageAxes::of(self.input_shape()),
+            [_] => refuse("the network's input is whole numbers (token ids), and no image"),
+            _ => refuse("the network has several inputs: a map needs one, an image"),
+        }
+    }
+
+    /// Maps of every image of `dataset`, handed to `emit` in order as soon as they are known. Setting `stop` ends it
+    /// early.
+    ///
+    /// # Errors
+    /// When the network's input is no image or an option does not fit; names the first sample that cannot be read, has
+    /// no label though one is asked for, or makes the network's output infinite or NaN; the error of `emit`;
+    /// [`ErrorKind::Interrupted`] after `stop` was set.
+    pub fn map_each(
+        &self,
+        dataset: &dyn Dataset,
+        options: &MapOptions,
+        stop: &AtomicBool,
+        emit: impl FnMut(ImageMap) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        match options.precision {
+            Precision::F32 => self.map_in::<f32>(dataset, options, stop, emit),
+            Precision::F64 => self.map_in::<f64>(dataset, options, stop, emit),
+        }
+    }
+
+    fn map_in<T: Real>(
+        &self,
+        dataset: &dyn Dataset,
+        options: &MapOptions,
+        stop: &AtomicBool,
+        mut emit: impl FnMut(ImageMap) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        if !matches!(self.family(), Family::Softmax | Family::Sigmoid) {
+            return Err(Error::new(
+                ErrorKind::Model,
+                "maps are of networks that tell classes apart; this one's outputs are independent",
+            ));
+        }
+        let axes = self.image_axes()?;
+        options.check(axes)?;
+        let settings = Settings::new(options.rtol(), options.lambda, options.compat)?;
+        let of_scores = ScoreOptions {
+            label: options.label,
+            classes: options.classes,
+            winograd: options.winograd,
+            precision: options.precision,
+            ..ScoreOptions::default()
+        };
+        // Says whether model, data and options fit; what it compiles is for sums over the whole image, as here.
+        let network = Network::new(self, dataset, &of_scores)?;
+        let blocks = &network.description().blocks;
+        let program = ProgramOptions {
+            winograd: options.winograd,
+        };
+        let classes = of_scores.classes(self.n_classes());
+        let mapper = Mapper {
+            model: self,
+            sensitivity: Sensitivity::<T>::new(self, blocks, classes, program)?,
+            axes,
+            settings,
+            options,
+        };
+        let work = |state: &mut State<T>, at: usize| -> Result<ImageMap, Error> {
+            if stop.load(Ordering::Relaxed) {
+                return Err(Error::new(ErrorKind::Interrupted, "interrupted"));
+            }
+            let sample = dataset.read(at)?;
+            let index = dataset.original_index(at);
+            let mapped = mapper.map(state, index, &sample);
+            mapped.map_err(|e| match &sample.key {
+                Some(key) => e.within(format_args!("sample {index} ({key})")),
+                None => e.within(format_args!("sample {index}")),
+            })
+        };
+        let threads = options
+            .threads
+            .map_or_else(std::thread::available_parallelism, Ok);
+        ordered(
+            dataset.len(),
+            threads.unwrap_or(NonZeroUsize::MIN),
+            || mapper.sensitivity.state(),
+            work,
+            |_, map| emit(map),
+        )
+    }
+}
+
+/// All that images share.
+struct Mapper<'a, T> {
+    model: &'a Model,
+    sensitivity: Sensitivity<T>,
+    axes: ImageAxes,
+    settings: Settings,
+    options: &'a MapOptions,
+}
+
+impl<T: Real> Mapper<'_, T> {
+    fn map(&self, state: &mut State<T>, index: usize, sample: &Sample) -> Result<ImageMap, Error> {
+        let options = self.options;
+        let label_of = |softmax: &Softmax| options.label.of(sample.label, softmax);
+        let response = self
+            .sensitivity
+            .run(state, index, &sample.values, |logits| {
+                label_of(&Softmax::new(logits)?)
+            })?;
+        let softmax = Softmax::new(&response.logits)?;
+        let (p, predicted) = (softmax.p().to_vec(), softmax.argmax());
+        let label = label_of(&softmax)?;
+        let k = self.model.n_classes();
+        if label >= k {
+            return Err(Error::new(
+                ErrorKind::Data,
+                format!("label {label} for a network of {k} classes (numbered from 0)"),
+            ));
+        }
+        let output = Output::from(softmax);
+        let objective = options.objective.at(&output, Truth::Class(label))?;
+        let (output, logits, objective) = match &response.lumping {
+            None => (output, response.logits.as_slice(), objective),
+            Some(lumping) => (
+                Output::from(Softmax::new(lumping.logits())?),
+                lumping.logits(),
+                lumping.objective(objective)?,
+            ),
+        };
+        let gram = &response.grams[0];
+        let whole = measures_of(logits, gram, objective, &self.settings)?;
+        let contrasts = self
+            .sensitivity
+            .contrasts(&response)
+            .ok_or_else(|| Error::new(ErrorKind::Model, "the network's outputs are not classes"))?;
+        let n_rows = contrasts.n_cotangents();
+        let jacobian = self.sensitivity.jacobian(state, 0, n_rows);
+        let whitening = Whitening::new(&output, objective)?;
+        let c = direction(logits, gram, objective, &self.settings)?;
+
+        let mut planes = Planes::new(&options.measures(), options.scales.len(), self.axes);
+        let question = Question {
+            rtol: self.settings.rtol(),
+            lambda: self.settings.lambda() / whitening.metric(),
+        };
+        let transform = product(&whitening, &contrasts);
+        let windows = windows::Windows {
+            jacobian,
+            axes: self.axes,
+            scales: &options.scales,
+        };
+        windows.measure(&transform, &whitening, question, &mut planes);
+        if let (Some(epsilon), Output::Softmax(softmax)) = (options.compat, &output) {
+            // The label's place among the classes that are kept.
+            let label = match objective {
+                quaver_geometry::Objective::NegLogLik { label } => label,
+                _ => label,
+            };
+            compat::measure(&windows, &contrasts, softmax, label, epsilon, &mut planes)?;
+        }
+        let rank_max = whitening.n_free();
+        Ok(ImageMap {
+            index,
+            key: sample.key.clone(),
+            label,
+            true_label: sample.label,
+            predicted,
+            p_label: p[label],
+            p_predicted: p[predicted],
+            axes: self.axes,
+            scales: options.scales.clone(),
+            rank_max,
+            whole,
+            input: self.axes.channels_first(&sample.values),
+            direction: self.axes.channels_first(&pulled(jacobian, &contrasts, &c)),
+            n_classes_kept: rank_max + 1,
+            planes,
+        })
+    }
+}
+
+/// A Eᵀ (K′ × K′): whitened coordinates from the rows of the contrasts E.
+fn product(whitening: &Whitening, contrasts: &Contrasts) -> Vec<f64> {
+    let k = contrasts.n_classes();
+    let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+    let rows = whitening.rows().chunks_exact(k);
+    rows.flat_map(|a| contrasts.rows().chunks_exact(k).map(move |e| dot(a, e)))
+        .collect()
+}
+
+/// Jᵀ c (n values) from the rows E J: c sums to zero, so that Jᵀ c = (E J)ᵀ E c.
+fn pulled<T: Real>(jacobian: &[T], contrasts: &Contrasts, c: &[f64]) -> Vec<f64> {
+    let n = jacobian.len() / contrasts.n_cotangents();
+    let mut sum = vec![0.0; n];
+    for (v, row) in jacobian.chunks_exact(n).enumerate() {
+        let weight: f64 = contrasts.row(v).iter().zip(c).map(|(e, c)| e * c).sum();
+        for (sum, x) in sum.iter_mut().zip(row) {
+            *sum += weight * x.to_f64();
+        }
+    }
+    sum
+}
