@@ -21,6 +21,7 @@ mod picture;
 mod records;
 mod subset;
 mod transform;
+mod units;
 
 pub use dataset::{Dataset, InMemory, Sample};
 pub use error::{DataError, DataErrorKind};
@@ -28,3 +29,4 @@ pub use formats::{format_names, open};
 pub use labels::check_labels;
 pub use options::{Layout, OpenOptions};
 pub use subset::{Subset, parse_indices};
+pub use units::Units;

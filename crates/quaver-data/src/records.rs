@@ -6,7 +6,7 @@ use crate::element::{ArrayHeader, Element};
 use crate::file::{Region, Stream};
 use crate::fit::{fit, fits};
 use crate::transform::{Channels, Transform};
-use crate::{DataError, DataErrorKind, Dataset, Layout, OpenOptions, Sample};
+use crate::{DataError, DataErrorKind, Dataset, Layout, OpenOptions, Sample, Units};
 
 /// Where the samples lie in a file and what they are.
 pub(crate) struct Records {
@@ -192,6 +192,10 @@ impl Dataset for RecordFile {
         self.check_index(index)?;
         let labels = self.records.labels.as_ref();
         Ok(labels.map(|labels| labels[index] as usize))
+    }
+
+    fn units(&self) -> Units {
+        self.transform.units(self.records.element.range())
     }
 
     fn class_names(&self) -> Option<&[String]> {

@@ -35,6 +35,7 @@
 //! number of threads.
 #![forbid(unsafe_code)]
 
+pub mod attack;
 mod block;
 pub mod curves;
 pub mod demo;
@@ -48,6 +49,7 @@ mod score;
 mod sensitivity;
 pub mod table;
 
+pub use attack::{AttackOptions, AttackSummary, AttackTable, Attacked, Bounds, TargetChoice};
 pub use block::Block;
 pub use error::{Error, ErrorKind};
 pub use evaluation::{
@@ -61,8 +63,8 @@ pub use score::{
 };
 
 pub use quaver_data::{
-    DataError, Dataset, InMemory, Layout, OpenOptions, Sample, Subset, check_labels, format_names,
-    open, parse_indices,
+    DataError, Dataset, InMemory, Layout, OpenOptions, Sample, Subset, Units, check_labels,
+    format_names, open, parse_indices,
 };
 pub use quaver_engine::{
     Graph, Head, HeadChoice, HeadKind, Layer, OperatorInfo, UnsupportedNode, operators,

@@ -8,7 +8,7 @@ use crate::fit::{fit, fits};
 use crate::picture::{self, EXTENSIONS, LONGEST_SIDE, Size, Target};
 use crate::records::no_samples;
 use crate::transform::{Channels, Transform};
-use crate::{DataError, DataErrorKind, Dataset, Layout, OpenOptions, Sample};
+use crate::{DataError, DataErrorKind, Dataset, Layout, OpenOptions, Sample, Units};
 
 struct Folder {
     root: PathBuf,
@@ -213,6 +213,10 @@ impl Dataset for Folder {
 
     fn has_keys(&self) -> bool {
         true
+    }
+
+    fn units(&self) -> Units {
+        self.transform.units(Some((0.0, 255.0)))
     }
 
     fn class_names(&self) -> Option<&[String]> {
