@@ -2,8 +2,10 @@
 //! boundary of the network's linearisation, and again from there.
 //!
 //! With f_k = z_k − z_y and w_k = ∇f_k the step is r = |f_l| / ‖w_l‖² · w_l for the l of least |f_k| / ‖w_k‖. Steps are
-//! lengthened by 1 + η, η = 0.02 as in the paper, and cut to the box as in Foolbox. As in the authors' program the ten
-//! most probable classes are considered. Where a class t is wanted it is the only l, seen from the class predicted.
+//! lengthened by 1 + η, η = 0.02 as in the paper, and cut to the box. What of w_k leads out of a wall on which the point
+//! already lies is left out: the paper knows no box, and steps that are merely cut to it come ever closer to a boundary
+//! without crossing it. As in the authors' program the ten most probable classes are considered. Where a class t is
+//! wanted it is the only l, seen from the class predicted.
 
 use super::random::Random;
 use super::victim::{Answer, Stop, Victim};
@@ -57,7 +59,12 @@ impl Attack for DeepFool {
                 row[rival] = 1.0;
                 row[from] = -1.0;
             }
-            let rows = victim.pull_back(&cotangents);
+            let mut rows = victim.pull_back(&cotangents);
+            for row in rows.chunks_exact_mut(u.len()) {
+                let leads_out = |u: f64, w: f64| u <= 0.0 && w < 0.0 || u >= 1.0 && w > 0.0;
+                let walls = row.iter_mut().zip(&u).filter(|(w, u)| leads_out(**u, **w));
+                walls.for_each(|(w, _)| *w = 0.0);
+            }
             let log_p = answer.softmax.log_p();
             let gaps = rivals
                 .iter()

@@ -190,13 +190,20 @@ impl Sensitivity {
             })
             .collect();
         let mut chosen: Vec<usize> = Vec::new();
+        // What counts as zero is relative to the largest eigenvalue of the set, of which this is a lower bound.
+        let mut largest = 0.0f64;
         while chosen.len() < n.min(pixels.count()) {
             let gain = |pixel: usize| {
                 let at = pixels.coordinates(pixel);
                 let own: Vec<&[f64]> = at.map(|i| &columns[i * k..][..k]).collect();
                 let (gram, along) = block(&own, &left);
                 let (values, vectors) = eigen(gram, along.len());
-                projected(&values, &vectors, &along, settings.rtol * scales[pixel])
+                projected(
+                    &values,
+                    &vectors,
+                    &along,
+                    settings.rtol * scales[pixel].max(largest),
+                )
             };
             let free = (0..pixels.count()).filter(|pixel| !chosen.contains(pixel));
             let best = free.map(|pixel| (gain(pixel), pixel)).max_by(first_largest);
@@ -204,10 +211,11 @@ impl Sensitivity {
                 break;
             };
             chosen.push(pixel);
+            largest = largest.max(scales[pixel]);
             for i in pixels.coordinates(pixel) {
                 let axis = columns[i * k..][..k].to_vec();
                 let squared = dot(&axis, &axis);
-                if squared <= settings.rtol * scales[pixel] {
+                if squared <= settings.rtol * largest {
                     continue;
                 }
                 let deflate = |column: &mut [f64]| {

@@ -11,7 +11,7 @@ pub(super) struct Swarm {
 }
 
 /// χ and χ·φ/2 for φ = 4.1: with these the swarm contracts without a limit on velocities.
-const INERTIA: f64 = 0.729_843_788_127_783_7;
+const INERTIA: f64 = 0.729_843_788_128_357_6;
 const ATTRACTION: f64 = INERTIA * 2.05;
 
 struct Particle {
