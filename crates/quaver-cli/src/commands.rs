@@ -1,6 +1,7 @@
 //! The commands: one file each, one line each here.
 
 mod analyze;
+mod attack;
 mod demo;
 mod inspect;
 mod merge;
@@ -18,6 +19,7 @@ pub enum Command {
     Score(Box<score::Score>),
     Analyze(Box<analyze::Analyze>),
     Merge(merge::Merge),
+    Attack(Box<attack::Attack>),
     Demo(demo::Demo),
 }
 
@@ -29,6 +31,7 @@ impl Command {
             Command::Score(command) => command.run(console),
             Command::Analyze(command) => command.run(console),
             Command::Merge(command) => command.run(console),
+            Command::Attack(command) => command.run(console),
             Command::Demo(command) => command.run(console),
         }
     }

@@ -41,7 +41,7 @@ use crate::{Error, ErrorKind, Model, Precision, SampleFailure};
 pub use columns::AttackTable;
 pub use options::{AttackOptions, TargetChoice};
 pub use space::{Bounds, Pixels};
-pub use summary::{AttackSummary, Curve, Rate, wilson};
+pub use summary::{AttackSummary, Curve, Paired, Rate, wilson};
 pub use victim::Cost;
 
 use network::Compiled;
@@ -60,6 +60,8 @@ struct Entry {
     name: &'static str,
     /// One line: what it does, and whose it is.
     about: &'static str,
+    /// What it spends to succeed: the budget against which its success rate is drawn.
+    budget: Curve,
     /// Whether it is run when none is named: it is quick, and together with the others says most.
     by_default: bool,
     /// The attacks to run: one for every radius, where it has a radius.
@@ -108,9 +110,27 @@ fn entries() -> impl Iterator<Item = &'static Entry> {
     ATTACKS.iter().flat_map(|entries| entries.iter())
 }
 
-/// What there is to choose from: the name of every attack, what it does, and whether it is run by default.
-pub fn attacks() -> impl Iterator<Item = (&'static str, &'static str, bool)> {
-    entries().map(|entry| (entry.name, entry.about, entry.by_default))
+/// An attack that can be chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AttackInfo {
+    /// Its name, as in [`AttackOptions::attacks`].
+    pub name: &'static str,
+    /// One line: what it does, and whose it is.
+    pub about: &'static str,
+    /// The budget against which its success rate is drawn.
+    pub budget: Curve,
+    /// Whether it is run when none is named.
+    pub by_default: bool,
+}
+
+/// What there is to choose from.
+pub fn attacks() -> impl Iterator<Item = AttackInfo> {
+    entries().map(|entry| AttackInfo {
+        name: entry.name,
+        about: entry.about,
+        budget: entry.budget,
+        by_default: entry.by_default,
+    })
 }
 
 /// One sample, and what each attack did to it.

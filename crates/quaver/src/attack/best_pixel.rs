@@ -4,11 +4,12 @@
 use super::pixel::{corners, with_corner};
 use super::random::Random;
 use super::victim::{Stop, Victim};
-use super::{Attack, AttackOptions, Entry, Instance};
+use super::{Attack, AttackOptions, Curve, Entry, Instance};
 
 pub(super) const ENTRY: Entry = Entry {
     name: "best-pixel",
     about: "the best single pixel at an extreme, by trying every pixel and corner: costs pixels x corners queries",
+    budget: Curve::Pixels,
     by_default: false,
     instances: |_: &AttackOptions| vec![Instance::free(BestPixel)],
 };

@@ -9,11 +9,12 @@
 
 use super::random::Random;
 use super::victim::{Answer, Stop, Victim};
-use super::{Attack, AttackOptions, Entry, Instance};
+use super::{Attack, AttackOptions, Curve, Entry, Instance};
 
 pub(super) const ENTRY: Entry = Entry {
     name: "deepfool",
     about: "DeepFool: the nearest decision boundary of the linearised network, step by step, in L2 (Moosavi-Dezfooli et al. 2016)",
+    budget: Curve::L2,
     by_default: true,
     instances: |options: &AttackOptions| {
         vec![Instance::free(DeepFool {

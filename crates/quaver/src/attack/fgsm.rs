@@ -4,11 +4,12 @@
 use super::gradient::towards_goal;
 use super::random::Random;
 use super::victim::{Stop, Victim};
-use super::{Attack, AttackOptions, Entry, Instance};
+use super::{Attack, AttackOptions, Curve, Entry, Instance};
 
 pub(super) const ENTRY: Entry = Entry {
     name: "fgsm",
     about: "fast gradient sign method: one step of epsilon along the sign of the gradient (Goodfellow et al. 2015)",
+    budget: Curve::Linf,
     by_default: true,
     instances: |options: &AttackOptions| {
         let of = |&epsilon: &f64| Instance::within(epsilon, Fgsm { epsilon });

@@ -9,11 +9,12 @@ use super::guide::{GuideSettings, Sensitivity};
 use super::random::Random;
 use super::swarm::Swarm;
 use super::victim::{Stop, Victim};
-use super::{Attack, AttackOptions, Entry, Instance};
+use super::{Attack, AttackOptions, Curve, Entry, Instance};
 
 pub(super) const ENTRY: Entry = Entry {
     name: "mfi-pso",
     about: "pixels by multi-pixel FI, their values by a particle swarm (Shi et al. 2020)",
+    budget: Curve::Pixels,
     by_default: false,
     instances: |options: &AttackOptions| {
         vec![Instance::free(MfiPso {

@@ -10,11 +10,12 @@
 use super::evolution::Evolution;
 use super::random::Random;
 use super::victim::{Stop, Victim};
-use super::{Attack, AttackOptions, Entry, Instance};
+use super::{Attack, AttackOptions, Curve, Entry, Instance};
 
 pub(super) const ENTRY: Entry = Entry {
     name: "one-pixel",
     about: "places and values of a few pixels by differential evolution, from outputs alone (Su et al. 2019)",
+    budget: Curve::Pixels,
     by_default: false,
     instances: |options: &AttackOptions| {
         vec![Instance::free(OnePixel {

@@ -9,11 +9,12 @@ use super::fgsm::sign;
 use super::gradient::{norm, towards_goal};
 use super::random::Random;
 use super::victim::{Stop, Victim};
-use super::{Attack, AttackOptions, Entry, Instance};
+use super::{Attack, AttackOptions, Curve, Entry, Instance};
 
 pub(super) const LINF: Entry = Entry {
     name: "pgd-linf",
     about: "projected gradient descent in an L-infinity ball of radius epsilon, random starts (Madry et al. 2018)",
+    budget: Curve::Linf,
     by_default: true,
     instances: |options: &AttackOptions| {
         let of = |&epsilon: &f64| Instance::within(epsilon, Pgd::new(Ball::Linf, epsilon, options));
@@ -24,6 +25,7 @@ pub(super) const LINF: Entry = Entry {
 pub(super) const L2: Entry = Entry {
     name: "pgd-l2",
     about: "projected gradient descent in an L2 ball of radius epsilon-l2, random starts (Madry et al. 2018)",
+    budget: Curve::L2,
     by_default: false,
     instances: |options: &AttackOptions| {
         let of = |&epsilon: &f64| Instance::within(epsilon, Pgd::new(Ball::L2, epsilon, options));

@@ -10,7 +10,7 @@ use super::guide::{GuideSettings, Sensitivity, descending};
 use super::random::Random;
 use super::space::Pixels;
 use super::victim::{Stop, Victim};
-use super::{Attack, AttackOptions, Entry, Instance};
+use super::{Attack, AttackOptions, Curve, Entry, Instance};
 
 /// An entry whose attack takes pixels by `guide`.
 macro_rules! entry {
@@ -18,6 +18,7 @@ macro_rules! entry {
         Entry {
             name: $name,
             about: $about,
+            budget: Curve::Pixels,
             by_default: $by_default,
             instances: |options: &AttackOptions| {
                 vec![Instance::free(PixelByPixel {

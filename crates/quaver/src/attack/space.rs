@@ -3,7 +3,9 @@
 //! A budget of 8/255 means the same for a network that takes bytes, fractions or standardised values, and for every
 //! channel of a standardised one; it is the convention of the literature.
 
-use quaver_data::Units;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use quaver_data::{Dataset, Units};
 
 use crate::{Error, ErrorKind};
 
@@ -17,6 +19,30 @@ pub struct Bounds {
 }
 
 impl Bounds {
+    /// The least and the greatest raw number in `dataset`, which is read through. Samples that cannot be read are passed
+    /// over. Setting `stop` ends it early.
+    ///
+    /// # Errors
+    /// If no sample can be read; [`ErrorKind::Interrupted`] after `stop` was set.
+    pub fn seen(dataset: &dyn Dataset, stop: &AtomicBool) -> Result<Self, Error> {
+        let n = dataset.shape().iter().product();
+        let affine = dataset.units().affine(n);
+        let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
+        for index in 0..dataset.len() {
+            if stop.load(Ordering::Relaxed) {
+                return Err(Error::new(ErrorKind::Interrupted, "interrupted"));
+            }
+            let Ok(sample) = dataset.read(index) else {
+                continue;
+            };
+            for (value, (factor, offset)) in sample.values.iter().zip(&affine) {
+                let raw = (value - offset) / factor;
+                (low, high) = (low.min(raw), high.max(raw));
+            }
+        }
+        Self { low, high }.check()
+    }
+
     /// high − low.
     pub fn width(self) -> f64 {
         self.high - self.low

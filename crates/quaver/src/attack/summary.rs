@@ -1,5 +1,7 @@
 //! What the attacks on many samples say together.
 
+use std::collections::BTreeSet;
+
 use super::{Attacked, Trial};
 
 /// Which quantity a curve of success rates is over.
@@ -18,6 +20,16 @@ pub enum Curve {
 impl Curve {
     /// All of them.
     pub const ALL: [Curve; 4] = [Curve::Linf, Curve::L2, Curve::Pixels, Curve::Queries];
+
+    /// A word for it in files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Curve::Linf => "linf",
+            Curve::L2 => "l2",
+            Curve::Pixels => "pixels",
+            Curve::Queries => "queries",
+        }
+    }
 }
 
 /// A share of successes with its uncertainty.
@@ -66,6 +78,18 @@ pub fn wilson(successes: u64, n: u64) -> (f64, f64) {
     (low, high)
 }
 
+/// The probability that of n fair coins at most k, or at least n − k, show heads; k ≤ n/2.
+pub(super) fn sign_test(k: u64, n: u64) -> f64 {
+    // Terms C(n, i) 2^−n through their logarithms, for n in the thousands.
+    let mut log_term = -(n as f64) * std::f64::consts::LN_2;
+    let mut sum = 0.0;
+    for i in 0..=k {
+        sum += log_term.exp();
+        log_term += ((n - i) as f64 / (i + 1) as f64).ln();
+    }
+    (2.0 * sum).min(1.0)
+}
+
 /// Counts and norms of every attack, gathered one sample at a time: a few numbers per sample and attack are kept.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct AttackSummary {
@@ -84,6 +108,23 @@ struct Line {
     gradients: u64,
     /// Of every success: L∞, L2, pixels, queries, in the order of [`Curve::ALL`], and which sample it was.
     successes: Vec<([f64; 4], u64)>,
+    /// Samples for which a pixel was chosen by a map, and those for which FI of that pixel was at its ceiling.
+    guided: u64,
+    saturated: u64,
+}
+
+/// From this share of its ceiling on FI counts as saturated.
+const SATURATED: f64 = 0.99;
+
+/// Two attacks on the same samples.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Paired {
+    /// Samples on which the first succeeded and the second did not.
+    pub only_first: u64,
+    /// Samples on which the second succeeded and the first did not.
+    pub only_second: u64,
+    /// The two-sided p-value of both being equally likely to succeed, by the exact test of McNemar (1947).
+    pub p_value: f64,
 }
 
 impl AttackSummary {
@@ -155,6 +196,32 @@ impl AttackSummary {
         })
     }
 
+    /// For attacks guided by a map, the share of the samples attacked on which FI of the pixel taken first is at least
+    /// 99 % of its ceiling: there the map of FI cannot tell the best pixels from each other.
+    pub fn saturated_shares(&self) -> impl Iterator<Item = Option<f64>> {
+        let share = |line: &Line| line.saturated as f64 / line.guided as f64;
+        self.lines
+            .iter()
+            .map(move |line| (line.guided > 0).then(|| share(line)))
+    }
+
+    /// Compares two attacks, by name, sample by sample; `None` if one was not run, or neither ever succeeded alone.
+    pub fn compare(&self, first: &str, second: &str) -> Option<Paired> {
+        let of = |name: &str| -> Option<BTreeSet<u64>> {
+            let line = self.lines.iter().find(|line| line.attack == name)?;
+            Some(line.successes.iter().map(|(_, sample)| *sample).collect())
+        };
+        let (first, second) = (of(first)?, of(second)?);
+        let only_first = first.difference(&second).count() as u64;
+        let only_second = second.difference(&first).count() as u64;
+        let n = only_first + only_second;
+        (n > 0).then(|| Paired {
+            only_first,
+            only_second,
+            p_value: sign_test(only_first.min(only_second), n),
+        })
+    }
+
     /// For each attack, its radii taken together, the share of the samples attacked for which it succeeded within a
     /// budget: (budget, share), rising, a point for every budget at which the share grows. A lower bound on what the
     /// attack could do with that budget, for it was not looking for the smallest success.
@@ -197,6 +264,8 @@ impl Line {
             queries: 0,
             gradients: 0,
             successes: Vec::new(),
+            guided: 0,
+            saturated: 0,
         }
     }
 
@@ -207,6 +276,10 @@ impl Line {
         self.attacked += 1;
         self.queries += outcome.cost.queries;
         self.gradients += outcome.cost.gradients;
+        if let Some((_, measures)) = &outcome.first_pixel {
+            self.guided += 1;
+            self.saturated += u64::from(measures.saturation >= SATURATED);
+        }
         if outcome.success {
             let (unit, queries) = (outcome.unit, outcome.cost.queries as f64);
             let budgets = [unit.linf, unit.l2, outcome.pixels as f64, queries];

@@ -559,7 +559,7 @@ fn what_cannot_be_run_is_named() {
         assert_eq!(text.parse::<TargetChoice>().unwrap().to_string(), text);
     }
     assert!("third".parse::<TargetChoice>().is_err());
-    let names: Vec<&str> = attacks().map(|(name, ..)| name).collect();
+    let names: Vec<&str> = attacks().map(|attack| attack.name).collect();
     let mut sorted = names.clone();
     sorted.sort_unstable();
     sorted.dedup();
@@ -575,6 +575,9 @@ fn rates_and_curves_are_counted() {
         (wilson(0, 0), wilson(0, 5).0, wilson(5, 5).1),
         ((0.0, 1.0), 0.0, 1.0)
     );
+    // R: binom.test(2, 10)$p.value and binom.test(5, 10)$p.value.
+    assert!((summary::sign_test(2, 10) - 0.109_375).abs() < 1e-12);
+    assert_eq!(summary::sign_test(5, 10), 1.0);
     let norms = |l2: f64| Norms {
         l1: l2,
         l2,

@@ -70,7 +70,7 @@ impl Rows {
 }
 
 /// A row as a JSON object. JSON has no infinity: an infinite number becomes the text "inf" or "-inf".
-fn object(columns: &[Column], row: &[Value]) -> RunRecord {
+pub fn object(columns: &[Column], row: &[Value]) -> RunRecord {
     let cell = |value: &Value| match value {
         Value::Null => Json::Null,
         Value::Int(number) => json!(number),
