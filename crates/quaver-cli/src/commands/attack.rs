@@ -88,7 +88,7 @@ impl Attack {
         let bounds = options.bounds_of(&*dataset)?;
         let plan = options.plan()?;
         if self.attack_args.bounds_are_seen() {
-            let text = "taken from the data themselves; a sample outside what was seen is none";
+            let text = "the least and the greatest number in these data";
             console.note(format_args!(
                 "bounds {},{}: {text}",
                 bounds.low, bounds.high

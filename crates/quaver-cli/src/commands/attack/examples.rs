@@ -1,8 +1,10 @@
 //! Pictures of a few samples, and of what attacks made of them.
 
-use quaver::attack::Pixels;
+use quaver::attack::{Curve, Pixels};
 use quaver::{Attacked, Bounds, Dataset};
 use quaver_report::{Figure, Pixels as Bytes, ReportError, Thumbnail};
+
+use super::output::info;
 
 /// Samples shown on a page: enough to see what the attacks do.
 const SHOWN: usize = 8;
@@ -65,9 +67,10 @@ impl Examples {
                 Some(epsilon) => format!("{}, radius {epsilon:.3}", trial.attack),
                 None => trial.attack.to_owned(),
             };
-            let changed = match outcome.pixels {
-                n if n < self.pixels.count() => format!("{n} pixels"),
-                _ => format!("L2 {:.3}", outcome.unit.l2),
+            let changed = match info(trial.attack).map(|attack| attack.budget) {
+                Some(Curve::Linf) => format!("L∞ {:.3}", outcome.unit.linf),
+                Some(Curve::L2) => format!("L2 {:.3}", outcome.unit.l2),
+                _ => format!("{} pixels", outcome.pixels),
             };
             let change = self.change(&sample.raw, &outcome.raw);
             let alt = format!("what {name} changed");

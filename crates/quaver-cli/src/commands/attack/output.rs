@@ -221,7 +221,7 @@ fn summary_text(summary: &AttackSummary) -> String {
         )
     );
     for sentence in sentences(summary) {
-        text.push('\n');
+        text.push_str("\n- ");
         text.push_str(&sentence);
         text.push('\n');
     }
@@ -242,8 +242,10 @@ pub fn sentences(summary: &AttackSummary) -> Vec<String> {
             continue;
         };
         sentences.push(format!(
-            "{name} against random-pixel, sample by sample: {} flipped by the first alone, {} by the second alone (McNemar, p = {:.2e})",
-            paired.only_first, paired.only_second, paired.p_value
+            "{name} against random-pixel, sample by sample: {} flipped by the first alone, {} by the second alone (exact McNemar test, {})",
+            paired.only_first,
+            paired.only_second,
+            p_value(paired.p_value)
         ));
     }
     for ((name, _), share) in summary.attacks().zip(summary.saturated_shares()) {
@@ -255,6 +257,14 @@ pub fn sentences(summary: &AttackSummary) -> Vec<String> {
         }
     }
     sentences
+}
+
+/// A p-value to the digits that matter.
+fn p_value(p: f64) -> String {
+    match p < 0.001 {
+        true => "p < 0.001".to_owned(),
+        false => format!("p = {p:.3}"),
+    }
 }
 
 fn summary_json(summary: &AttackSummary) -> Json {

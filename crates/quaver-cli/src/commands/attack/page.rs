@@ -63,14 +63,23 @@ fn budgets(summary: &AttackSummary) -> Section {
             axis(curve),
             Axis::linear("share of attacked samples flipped").spanning(0.0, 1.0),
         );
-        let mut any = false;
-        for (name, points) in summary.curves(curve) {
-            if of_this(name) && !points.is_empty() {
-                chart = chart.series(name, steps(&points));
-                any = true;
-            }
+        let curves = summary.curves(curve).into_iter();
+        let curves: Vec<_> = curves.filter(|(name, _)| of_this(name)).collect();
+        let budgets = || {
+            curves
+                .iter()
+                .flat_map(|(_, points)| points)
+                .map(|point| point.0)
+        };
+        let last = budgets().fold(f64::NEG_INFINITY, f64::max);
+        let first = match curve {
+            Curve::Queries => budgets().fold(last, f64::min),
+            _ => 0.0,
+        };
+        for (name, points) in &curves {
+            chart = chart.series(*name, steps(points, first, last));
         }
-        if any {
+        if last.is_finite() {
             let title = format!("Success within a budget of {}", label(curve));
             section = section.figure(Figure::new(title, chart).how_to_read(
                 "At each budget, the share of samples for which the attack succeeded without spending more. The \
@@ -84,7 +93,7 @@ fn budgets(summary: &AttackSummary) -> Section {
 fn axis(curve: Curve) -> Axis {
     match curve {
         Curve::Queries => Axis::log(label(curve)),
-        _ => Axis::linear(label(curve)).spanning(0.0, 0.0),
+        _ => Axis::linear(label(curve)),
     }
 }
 
@@ -97,13 +106,14 @@ fn label(curve: Curve) -> &'static str {
     }
 }
 
-/// A staircase through the points: between two budgets nothing is gained.
-fn steps(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
-    let mut stairs = Vec::with_capacity(2 * points.len());
+/// A staircase through the points, from `first` to `last`: between two budgets nothing is gained.
+fn steps(points: &[(f64, f64)], first: f64, last: f64) -> Vec<(f64, f64)> {
+    let mut stairs = vec![(first, 0.0)];
     let mut height = 0.0;
     for &(budget, share) in points {
         stairs.extend([(budget, height), (budget, share)]);
         height = share;
     }
+    stairs.push((last, height));
     stairs
 }
