@@ -33,8 +33,8 @@ impl Run<'_> {
         Ok(RunRecord::new()
             .with("quaver", env!("CARGO_PKG_VERSION"))
             .with("command", "attack")
-            .with("model", record::model(&command.model)?)
-            .with("data", command.data.display().to_string())
+            .with("model", record::traced(&command.model)?)
+            .with("data", record::traced(&command.data)?)
             .with("format", args.format.clone())
             .with(
                 "labels",
