@@ -1,6 +1,7 @@
 //! The commands: one file each, one line each here.
 
 mod analyze;
+mod attack;
 mod compare;
 mod demo;
 mod inspect;
@@ -30,6 +31,7 @@ pub enum Command {
     Map(Box<map::Map>),
     Simulate(simulate::Simulate),
     Report(report::Report),
+    Attack(Box<attack::Attack>),
     Demo(demo::Demo),
 }
 
@@ -47,6 +49,7 @@ impl Command {
             Command::Map(command) => command.run(console),
             Command::Simulate(command) => command.run(console),
             Command::Report(command) => command.run(console),
+            Command::Attack(command) => command.run(console),
             Command::Demo(command) => command.run(console),
         }
     }

@@ -1,6 +1,6 @@
 //! The narrow waist: what every source of samples looks like to the rest of Quaver.
 
-use crate::{DataError, DataErrorKind, fit};
+use crate::{DataError, DataErrorKind, Units, fit};
 
 /// One sample, decoded and preprocessed: what a network is given.
 #[derive(Debug, Clone, PartialEq)]
@@ -58,6 +58,12 @@ pub trait Dataset: Send + Sync {
     /// The index of sample `index` in the source, where this dataset is a part of it.
     fn original_index(&self, index: usize) -> usize {
         index
+    }
+
+    /// How the samples' values relate to the numbers in the data, and what range those have. By default they are the
+    /// same, of unknown range.
+    fn units(&self) -> Units {
+        Units::default()
     }
 
     /// Class names in label order, when the source has them (the sub-folders of an image folder).

@@ -33,6 +33,16 @@ impl Element {
         big_endian: false,
     };
 
+    /// The range of bytes and truth values, which are the whole of what they stand for; of no other type is it known
+    /// what the data use of it.
+    pub(crate) fn range(self) -> Option<(f64, f64)> {
+        match self.number {
+            Number::Bool => Some((0.0, 1.0)),
+            Number::U8 => Some((0.0, 255.0)),
+            _ => None,
+        }
+    }
+
     /// The bytes one number takes.
     pub(crate) fn size(self) -> usize {
         match self.number {

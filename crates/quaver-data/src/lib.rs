@@ -31,6 +31,7 @@ mod subset;
 mod table;
 mod transform;
 mod transform_file;
+mod units;
 
 pub use dataset::{Dataset, InMemory, Sample};
 pub use error::{DataError, DataErrorKind};
@@ -41,3 +42,4 @@ pub use options::{Layout, OpenOptions};
 pub use picture::{Centre, Colours, Crop, Resize};
 pub use resample::Interpolation;
 pub use subset::{Subset, parse_indices};
+pub use units::Units;

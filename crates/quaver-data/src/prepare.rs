@@ -6,7 +6,7 @@ use crate::fit::{fit, fits};
 use crate::picture::{self, Colours, Plan, Size};
 use crate::source::{Content, Raw, Source};
 use crate::transform::{Channels, Transform};
-use crate::{DataError, DataErrorKind, Dataset, Layout, OpenOptions, Sample};
+use crate::{DataError, DataErrorKind, Dataset, Layout, OpenOptions, Sample, Units};
 
 /// So many images are looked at to tell whether all are of one size. Others are checked when they are read.
 const MOST_PROBED: usize = 64;
@@ -286,6 +286,15 @@ impl<S: Source> Dataset for Prepared<S> {
     fn label(&self, index: usize) -> Result<Option<usize>, DataError> {
         self.check_index(index)?;
         self.source.label(index).map_err(of_sample)
+    }
+
+    fn units(&self) -> Units {
+        const PIXELS: (f64, f64) = (0.0, 255.0);
+        let range = match self.images {
+            Some(_) => Some(PIXELS),
+            None => self.source.range(),
+        };
+        self.transform.units(range)
     }
 
     fn has_keys(&self) -> bool {

@@ -86,6 +86,10 @@ impl Source for Records {
         Ok(labels.map(|labels| labels[index] as usize))
     }
 
+    fn range(&self) -> Option<(f64, f64)> {
+        self.element.range()
+    }
+
     fn class_names(&self) -> Option<&[String]> {
         self.class_names.as_deref()
     }

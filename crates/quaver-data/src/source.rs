@@ -52,6 +52,11 @@ pub(crate) trait Source: Send + Sync {
         self.name().to_path_buf()
     }
 
+    /// The least and the greatest number that arrays can hold, where their type says so; pixels go from 0 to 255.
+    fn range(&self) -> Option<(f64, f64)> {
+        None
+    }
+
     /// Class names in label order.
     fn class_names(&self) -> Option<&[String]> {
         None

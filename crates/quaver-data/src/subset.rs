@@ -4,7 +4,7 @@ use std::io::{BufRead, Read};
 use std::path::Path;
 
 use crate::file::Region;
-use crate::{DataError, DataErrorKind, Dataset, Sample};
+use crate::{DataError, DataErrorKind, Dataset, Sample, Units};
 
 /// The most samples a list of indices may name: far above any dataset whose sweep ends, and far below what
 /// fills the memory.
@@ -80,6 +80,10 @@ impl Dataset for Subset {
     fn original_index(&self, index: usize) -> usize {
         let inner = self.indices.get(index).copied().unwrap_or(index);
         self.dataset.original_index(inner)
+    }
+
+    fn units(&self) -> Units {
+        self.dataset.units()
     }
 
     fn class_names(&self) -> Option<&[String]> {

@@ -1,6 +1,6 @@
 //! From the numbers of a file to what a network is given.
 
-use crate::{DataError, DataErrorKind, OpenOptions};
+use crate::{DataError, DataErrorKind, OpenOptions, Units};
 
 /// Brings the axes of one sample in order and standardises its values, as [`OpenOptions`] says.
 #[derive(Debug, Clone)]
@@ -100,6 +100,11 @@ impl Transform {
             mean: spread(&options.mean, 0.0),
             std: spread(&options.std, 1.0),
         })
+    }
+
+    /// The map that [`apply`](Self::apply) is, of numbers that lie in `range`.
+    pub(crate) fn units(&self, range: Option<(f64, f64)>) -> Units {
+        Units::standardised(self.scale, &self.mean, &self.std, self.channels, range)
     }
 
     /// The values a network is given for the `values` of one sample.

@@ -4,7 +4,7 @@
 mod common;
 
 use common::*;
-use quaver_data::{Layout, OpenOptions, format_names, open};
+use quaver_data::{Dataset, Layout, OpenOptions, Subset, format_names, open};
 
 fn of_format(name: &str) -> OpenOptions {
     OpenOptions {
@@ -113,4 +113,41 @@ fn a_named_pipe_is_refused_without_waiting_for_its_writer() {
     }
     let message = open_default(&path).map(|_| ()).unwrap_err().to_string();
     assert!(message.contains("not a regular file"), "{message}");
+}
+
+#[test]
+fn units_say_what_was_done_to_the_numbers() {
+    let place = Place::new();
+    let path = place.write(
+        "x.npy",
+        &npy_with(
+            "|u1",
+            false,
+            "(2, 2, 1, 2)",
+            &[0, 51, 102, 153, 204, 255, 0, 255],
+        ),
+    );
+    let options = OpenOptions {
+        scale: 1.0 / 255.0,
+        mean: vec![0.5, 0.25],
+        std: vec![0.5, 2.0],
+        ..OpenOptions::default()
+    };
+    let dataset = open(&path, &options, None).unwrap();
+    let subset = Subset::new(dataset, vec![1]).unwrap();
+    let units = subset.units();
+    assert_eq!(units.range(), Some((0.0, 255.0)));
+    let mapped: Vec<f64> = units
+        .affine(4)
+        .iter()
+        .zip([204.0, 255.0, 0.0, 255.0])
+        .map(|((factor, offset), raw)| factor * raw + offset)
+        .collect();
+    let values = subset.read(0).unwrap().values;
+    assert!(
+        mapped
+            .iter()
+            .zip(&values)
+            .all(|(a, b)| (a - b).abs() < 1e-12)
+    );
 }

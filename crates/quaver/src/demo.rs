@@ -9,7 +9,7 @@ mod glyphs;
 use std::num::NonZeroUsize;
 use std::sync::atomic::AtomicBool;
 
-use quaver_data::{DataError, Dataset, Sample};
+use quaver_data::{DataError, Dataset, Sample, Units};
 
 use crate::curves::CurveError;
 use crate::{Error, LoadOptions, Model, SampleFailure, Score, ScoreOptions, ScoreTable};
@@ -80,6 +80,10 @@ impl Dataset for GlyphSet {
 
     fn label(&self, index: usize) -> Result<Option<usize>, DataError> {
         Ok(Some(self.glyph(index)?.label.into()))
+    }
+
+    fn units(&self) -> Units {
+        Units::scaled(1.0 / 255.0, Some((0.0, 255.0)))
     }
 
     fn class_names(&self) -> Option<&[String]> {

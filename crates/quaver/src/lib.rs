@@ -35,6 +35,7 @@
 //! number of threads.
 #![forbid(unsafe_code)]
 
+pub mod attack;
 mod block;
 pub mod compare;
 pub mod curves;
@@ -57,6 +58,7 @@ pub mod statistics;
 pub mod table;
 pub mod verify;
 
+pub use attack::{AttackOptions, AttackSummary, AttackTable, Attacked, Bounds, TargetChoice};
 pub use block::Block;
 pub use error::{Error, ErrorKind};
 pub use evaluation::{
@@ -73,7 +75,7 @@ pub use score::{
 
 pub use quaver_data::{
     Centre, Colours, Crop, DataError, Dataset, InMemory, InputFile, Interpolation, Joined, Layout,
-    OpenOptions, Resize, Sample, Subset, check_labels, format_names, open, parse_indices,
+    OpenOptions, Resize, Sample, Subset, Units, check_labels, format_names, open, parse_indices,
 };
 pub use quaver_engine::{
     Graph, Head, HeadChoice, HeadKind, Layer, OperatorInfo, UnsupportedNode, operators,

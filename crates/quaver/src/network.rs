@@ -150,15 +150,14 @@ impl<'a> Network<'a> {
         let mut state = sensitivity.state();
         Box::new(move |position| {
             let index = self.dataset.original_index(position);
-            let mut key = None;
+            let key = self.dataset.key(position);
             let sample = match self.dataset.read(position) {
                 Err(error) if !error.is_of_sample() => return Err(error.into()),
                 sample => sample,
             };
-            let evaluated = sample.map_err(Error::from).and_then(|sample| {
-                key.clone_from(&sample.key);
-                self.evaluate(sensitivity, &mut state, index, sample)
-            });
+            let evaluated = sample
+                .map_err(Error::from)
+                .and_then(|sample| self.evaluate(sensitivity, &mut state, index, sample));
             Ok(evaluated.map_err(|error| SampleFailure { index, key, error }))
         })
     }

@@ -1,6 +1,6 @@
 //! `quaver score`: the influence measure of every sample.
 
-mod output;
+pub(super) mod output;
 mod summaries;
 
 use std::path::PathBuf;

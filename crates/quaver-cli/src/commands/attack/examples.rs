@@ -1,0 +1,119 @@
+//! Pictures of a few samples, and of what attacks made of them.
+
+use quaver::attack::{Curve, Pixels};
+use quaver::{Attacked, Bounds, Dataset};
+use quaver_report::{Figure, Pixels as Bytes, ReportError, Thumbnail};
+
+use super::output::info;
+
+/// Samples shown on a page: enough to see what the attacks do.
+const SHOWN: usize = 8;
+
+/// The first samples on which an attack succeeded, where samples are pictures.
+pub struct Examples {
+    pixels: Pixels,
+    bounds: Bounds,
+    class_names: Option<Vec<String>>,
+    wanted: bool,
+    samples: Vec<Attacked>,
+}
+
+impl Examples {
+    pub fn new(dataset: &dyn Dataset, bounds: Bounds, wanted: bool) -> Self {
+        let pixels = Pixels::of(dataset.shape(), dataset.units().channels_last());
+        // A row of values is no picture, and other numbers of channels have no colours.
+        let is_picture = pixels.height > 1 && matches!(pixels.channels, 1 | 3);
+        Self {
+            pixels,
+            bounds,
+            class_names: dataset.class_names().map(<[String]>::to_vec),
+            wanted: wanted && is_picture,
+            samples: Vec::new(),
+        }
+    }
+
+    /// Keeps the sample if it is one to show.
+    pub fn add(&mut self, attacked: &Attacked) {
+        let mut outcomes = attacked.trials.iter().filter_map(|t| t.outcome.as_ref());
+        if self.wanted && self.samples.len() < SHOWN && outcomes.any(|o| o.success) {
+            self.samples.push(attacked.clone());
+        }
+    }
+
+    /// A row of pictures for every sample: itself, and for each attack that succeeded the change and the result.
+    pub fn figures(&self) -> Result<Vec<Figure>, ReportError> {
+        self.samples
+            .iter()
+            .map(|sample| self.figure(sample))
+            .collect()
+    }
+
+    fn figure(&self, sample: &Attacked) -> Result<Figure, ReportError> {
+        let class = |class: usize| {
+            let name = self.class_names.as_ref().and_then(|names| names.get(class));
+            name.cloned().unwrap_or_else(|| format!("class {class}"))
+        };
+        let label = class(sample.label);
+        let words = format!("{label}, p {:.3}", sample.p_label);
+        let mut pictures = vec![(
+            self.picture(&self.levels(&sample.raw), "the sample")?,
+            words,
+        )];
+        for trial in &sample.trials {
+            let Some(outcome) = trial.outcome.as_ref().filter(|o| o.success) else {
+                continue;
+            };
+            let name = match trial.epsilon {
+                Some(epsilon) => format!("{}, radius {epsilon:.3}", trial.attack),
+                None => trial.attack.to_owned(),
+            };
+            let changed = match info(trial.attack).map(|attack| attack.budget) {
+                Some(Curve::Linf) => format!("L∞ {:.3}", outcome.unit.linf),
+                Some(Curve::L2) => format!("L2 {:.3}", outcome.unit.l2),
+                _ => format!("{} pixels", outcome.pixels),
+            };
+            let change = self.change(&sample.raw, &outcome.raw);
+            let alt = format!("what {name} changed");
+            pictures.push((self.picture(&change, &alt)?, format!("{name}: {changed}")));
+            let alt = format!("the sample after {name}");
+            let after = class(outcome.predicted);
+            let words = format!("{after}, p {:.3}", outcome.p_predicted);
+            pictures.push((self.picture(&self.levels(&outcome.raw), &alt)?, words));
+        }
+        Ok(Figure::pictures(
+            format!("Sample {}: {label}", sample.index),
+            pictures,
+        ))
+    }
+
+    /// Numbers of the data as bytes, the range as black to white.
+    fn levels(&self, raw: &[f64]) -> Vec<u8> {
+        let level = |raw: &f64| byte((raw - self.bounds.low) / self.bounds.width());
+        raw.iter().map(level).collect()
+    }
+
+    /// A change as bytes: none is the middle grey, the largest black or white.
+    fn change(&self, before: &[f64], after: &[f64]) -> Vec<u8> {
+        let change = before.iter().zip(after).map(|(a, b)| b - a);
+        let largest = change.clone().fold(0.0, |a: f64, b| a.max(b.abs()));
+        let share = |x: f64| if largest > 0.0 { x / largest } else { 0.0 };
+        change.map(|x| byte(0.5 + 0.5 * share(x))).collect()
+    }
+
+    fn picture(&self, values: &[u8], alt: &str) -> Result<Thumbnail, ReportError> {
+        let Pixels { height, width, .. } = self.pixels;
+        // Bytes pixel by pixel, whatever the layout of the sample.
+        let in_order = (0..self.pixels.count()).flat_map(|pixel| self.pixels.coordinates(pixel));
+        let bytes: Vec<u8> = in_order.map(|at| values[at]).collect();
+        let bytes = match self.pixels.channels {
+            1 => Bytes::Gray(&bytes),
+            _ => Bytes::Rgb(&bytes),
+        };
+        Thumbnail::new(width, height, bytes, alt)
+    }
+}
+
+/// 0 to 1 as 0 to 255.
+fn byte(share: f64) -> u8 {
+    (255.0 * share.clamp(0.0, 1.0)).round() as u8
+}

@@ -1,0 +1,119 @@
+//! The report.
+
+use quaver::AttackSummary;
+use quaver::attack::Curve;
+use quaver_report::{
+    Axis, Figure, LineChart, Page, RankingTable, ReportError, RunRecord, Section, TableRow, Tone,
+};
+
+use super::examples::Examples;
+use super::output::{Run, info, sentences, summary_columns, summary_rows};
+
+pub fn build(
+    run: &Run<'_>,
+    summary: &AttackSummary,
+    examples: &Examples,
+    record: RunRecord,
+) -> Result<Page, ReportError> {
+    let (n, correct) = (summary.n_samples(), summary.n_correct());
+    let mut page = Page::new("How robust is the network?")
+        .lead(format!(
+            "{correct} of {n} samples are classified as their label says, and were attacked. No perturbed sample leaves \
+             the range of the data, {} to {}; radii and norms are shares of that range.",
+            run.bounds.low, run.bounds.high
+        ))
+        .section(rates(summary))
+        .section(budgets(summary));
+    let pictures = examples.figures()?;
+    if !pictures.is_empty() {
+        let section = Section::new("What the attacks did").paragraph(
+            "For each of the first samples on which an attack succeeded: the sample, then for each attack what it \
+             changed (grey where nothing, black and white for the largest change) and what came of it.",
+        );
+        page = page.section(pictures.into_iter().fold(section, Section::figure));
+    }
+    Ok(page.record(record))
+}
+
+fn rates(summary: &AttackSummary) -> Section {
+    let mut table = RankingTable::new("Attacks", summary_columns());
+    for row in summary_rows(summary) {
+        table.push(TableRow::new(row));
+    }
+    let remarks = sentences(summary);
+    let section = Section::new("How often do attacks succeed?").table(table);
+    let section = match remarks.is_empty() {
+        true => section,
+        false => section.list(remarks),
+    };
+    section.callout(
+        Tone::Note,
+        "A success rate is what these attacks found, a lower bound on what there is to find: robustness to them is \
+         no proof of robustness.",
+    )
+}
+
+fn budgets(summary: &AttackSummary) -> Section {
+    let mut section = Section::new("What does success cost?");
+    for curve in Curve::ALL {
+        let of_this = |name: &str| {
+            curve == Curve::Queries || info(name).is_some_and(|attack| attack.budget == curve)
+        };
+        let mut chart = LineChart::new(
+            axis(curve),
+            Axis::linear("share of attacked samples flipped").spanning(0.0, 1.0),
+        );
+        let curves = summary.curves(curve).into_iter();
+        let curves: Vec<_> = curves.filter(|(name, _)| of_this(name)).collect();
+        let budgets = || {
+            curves
+                .iter()
+                .flat_map(|(_, points)| points)
+                .map(|point| point.0)
+        };
+        let last = budgets().fold(f64::NEG_INFINITY, f64::max);
+        let first = match curve {
+            Curve::Queries => budgets().fold(last, f64::min),
+            _ => 0.0,
+        };
+        for (name, points) in &curves {
+            chart = chart.series(*name, steps(points, first, last));
+        }
+        if last.is_finite() {
+            let title = format!("Success within a budget of {}", label(curve));
+            section = section.figure(Figure::new(title, chart).how_to_read(
+                "At each budget, the share of samples for which the attack succeeded without spending more. The \
+                 further up and to the left a line runs, the stronger the attack, or the weaker the network.",
+            ));
+        }
+    }
+    section
+}
+
+fn axis(curve: Curve) -> Axis {
+    match curve {
+        Curve::Queries => Axis::log(label(curve)),
+        _ => Axis::linear(label(curve)),
+    }
+}
+
+fn label(curve: Curve) -> &'static str {
+    match curve {
+        Curve::Linf => "L∞ norm, share of the range",
+        Curve::L2 => "L2 norm, share of the range",
+        Curve::Pixels => "pixels changed",
+        Curve::Queries => "forward passes",
+    }
+}
+
+/// A staircase through the points, from `first` to `last`: between two budgets nothing is gained.
+fn steps(points: &[(f64, f64)], first: f64, last: f64) -> Vec<(f64, f64)> {
+    let mut stairs = vec![(first, 0.0)];
+    let mut height = 0.0;
+    for &(budget, share) in points {
+        stairs.extend([(budget, height), (budget, share)]);
+        height = share;
+    }
+    stairs.push((last, height));
+    stairs
+}

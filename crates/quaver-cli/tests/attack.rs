@@ -1,0 +1,143 @@
+//! `quaver attack` as its users meet it.
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+use tempfile::TempDir;
+
+/// A folder with a network and 60 pictures for it.
+struct Place {
+    folder: TempDir,
+}
+
+impl Place {
+    fn new() -> Self {
+        let place = Self {
+            folder: tempfile::tempdir().unwrap(),
+        };
+        let network = include_bytes!("../../quaver/assets/demo_glyphs.onnx");
+        fs::write(place.path("net.onnx"), network).unwrap();
+        let export = "demo --export-data glyphs.npz --samples 60 --quiet";
+        assert!(place.run(export).status.success());
+        place
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn run(&self, line: &str) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_quaver"));
+        command
+            .current_dir(self.folder.path())
+            .args(line.split_whitespace())
+            .env_remove("QUAVER_THREADS");
+        command.output().unwrap()
+    }
+
+    fn files(&self) -> usize {
+        self.folder.path().read_dir().unwrap().count()
+    }
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap()
+}
+
+#[test]
+fn bad_input_is_one_line_that_names_it_and_leaves_nothing() {
+    let place = Place::new();
+    let before = place.files();
+    for (line, named) in [
+        ("attack net.onnx none.npz -o o.csv", "none.npz"),
+        ("attack net.onnx glyphs.npz --attack cw -o o.csv", "\"cw\""),
+        (
+            "attack net.onnx glyphs.npz --epsilon 0 -o o.csv",
+            "epsilon 0",
+        ),
+        (
+            "attack net.onnx glyphs.npz --target 10 -o o.csv",
+            "class 10",
+        ),
+        ("attack net.onnx glyphs.npz --pixels 0 -o o.csv", "pixels 0"),
+        (
+            "attack net.onnx glyphs.npz --bounds 0,9 --scale 1/255 -o o.csv",
+            "could be attacked",
+        ),
+        ("attack net.onnx glyphs.npz -o o.xls", ".xls"),
+        ("attack net.onnx glyphs.npz --save o.zip", ".npz"),
+    ] {
+        let output = place.run(&format!("{line} --quiet"));
+        let message = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{line}: {message}");
+        assert_eq!(message.lines().count(), 1, "{line}: {message}");
+        assert!(message.contains(named), "{line}: {message}");
+        assert!(output.stdout.is_empty(), "{line}");
+        assert_eq!(place.files(), before, "{line}");
+    }
+}
+
+#[test]
+fn what_is_saved_is_what_was_found() {
+    let place = Place::new();
+    let line = "attack net.onnx glyphs.npz --scale 1/255 --attack reach-pixel,pgd-linf,deepfool --epsilon 4/255,8/255";
+    let mut outputs = Vec::new();
+    for threads in [1, 2] {
+        let files = "-o rows.csv --save adv.npz --report page.html --json --quiet";
+        let output = place.run(&format!("{line} --threads {threads} {files}"));
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        let read = |name: &str| fs::read(place.path(name)).unwrap();
+        let files = ["rows.csv", "adv.npz", "page.html", "page.json"].map(read);
+        outputs.push((output.stdout, files));
+    }
+    assert!(outputs[0] == outputs[1]);
+    let (stdout, [rows, _, page, numbers]) = &outputs[0];
+    assert_eq!(stdout, numbers);
+    // Three attacks, one of them at two radii.
+    assert_eq!(text(rows).lines().count(), 1 + 60 * 4);
+    assert!(text(page).contains("What the attacks did") && text(page).contains("<svg"));
+    let result: serde_json::Value = serde_json::from_slice(stdout).unwrap();
+    let attacks = result["summary"]["attacks"].as_array().unwrap();
+    let successes: u64 = attacks
+        .iter()
+        .map(|a| a["successes"].as_u64().unwrap())
+        .sum();
+    let attacked: u64 = attacks
+        .iter()
+        .map(|a| a["attacked"].as_u64().unwrap())
+        .sum();
+    assert!(successes > 0 && attacks.len() == 4);
+    // The perturbed samples, read back by the ordinary reader with the same preprocessing, are classified otherwise as
+    // often as the attacks say.
+    let score = "score net.onnx adv.npz --x-key x_adv --scale 1/255 --json --quiet -o back.csv";
+    let output = place.run(score);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let back: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let summary = &back["summary"];
+    assert_eq!(summary["n_samples"].as_u64(), Some(attacked));
+    assert_eq!(summary["n_correct"].as_u64(), Some(attacked - successes));
+}
+
+#[test]
+fn bounds_may_be_those_of_the_data() {
+    let place = Place::new();
+    let line =
+        "attack net.onnx glyphs.npz --scale 1/255 --attack fgsm --limit 5 --bounds auto --json";
+    let output = place.run(line);
+    assert!(
+        text(&output.stderr).contains("bounds 0,"),
+        "{}",
+        text(&output.stderr)
+    );
+    let result: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let bounds = &result["run"]["bounds"];
+    // No pixel of the five pictures is fully black, so that less than 255 is seen.
+    let high = bounds[1].as_f64().unwrap();
+    assert!(bounds[0] == 0.0 && high > 150.0 && high < 255.0, "{bounds}");
+    // One row per sample and attack on stdout, the summary on stderr.
+    let output = place.run("attack net.onnx glyphs.npz --scale 1/255 --attack fgsm --limit 5 -o -");
+    assert_eq!(text(&output.stdout).lines().count(), 5);
+    assert!(text(&output.stderr).contains("fgsm"));
+}
