@@ -38,6 +38,7 @@
 mod block;
 pub mod curves;
 pub mod demo;
+mod derivatives;
 mod error;
 mod evaluation;
 mod inspect;
@@ -49,6 +50,7 @@ mod sensitivity;
 pub mod table;
 
 pub use block::Block;
+pub use derivatives::{Prediction, RunOptions};
 pub use error::{Error, ErrorKind};
 pub use evaluation::{
     Description, Evaluated, Evaluation, Reader, SampleFailure, Source, evaluate_each,
@@ -65,7 +67,7 @@ pub use quaver_data::{
     open, parse_indices,
 };
 pub use quaver_engine::{
-    Graph, Head, HeadChoice, HeadKind, Layer, OperatorInfo, UnsupportedNode, operators,
+    Graph, Head, HeadChoice, HeadKind, Layer, OperatorInfo, Real, UnsupportedNode, operators,
 };
 pub use quaver_geometry::{
     ClassGram, Classes, Compat, Family, Lumping, Measures, ObjectiveChoice, Softmax,
