@@ -56,7 +56,8 @@ def load(
 
     `output` names the output, or any other value, to analyse (default: the only output); `input_shape` is the shape of
     one sample, without an axis of samples, for models that leave it open; `head` is "detect" (a Softmax, LogSoftmax or
-    Sigmoid at the end is found and stripped) or "logits" (the output is taken for logits as it is).
+    Sigmoid at the end is found and stripped), "logits" (the output is taken for logits as it is), "multi-label" (a yes
+    or no each) or "gaussian:SIGMA" (a regression with noise of this standard deviation).
 
     Raises `ModelError` naming the node, operator and attribute that cannot be read.
     """

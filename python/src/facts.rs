@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
-use quaver::{LoadOptions, Port};
+use quaver::Port;
 
 use crate::error::raised;
-use crate::options::head;
+use crate::options::load_options;
 
 /// Says what an ONNX file holds: inputs, outputs, head, layers with their parameters, operators, counts.
 ///
@@ -24,11 +24,7 @@ pub fn inspect<'py>(
     input_shape: Option<Vec<usize>>,
     head: &str,
 ) -> PyResult<Bound<'py, PyDict>> {
-    let options = LoadOptions {
-        output,
-        input_shape,
-        head: self::head(head)?,
-    };
+    let options = load_options(output, input_shape, head)?;
     let found = py.detach(|| quaver::inspect(&path, &options));
     let found = found.map_err(raised)?;
     let facts = PyDict::new(py);

@@ -4,17 +4,21 @@ mod scores;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use numpy::{PyArrayDyn, PyArrayMethods, PyReadonlyArrayDyn, PyUntypedArrayMethods};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyTuple};
 use quaver::table::{Column, Kind, Value};
-use quaver::{Dataset as _, LoadOptions, Precision, Real};
+use quaver::{
+    Classes, Dataset as _, Family, LabelChoice, LoadOptions, Network, Port, Precision, Real,
+    SampleFailure, ScoreOptions, Source as _, evaluate_each,
+};
 
 use crate::array::Rows;
 use crate::error::{option_error, raised};
 use crate::hints::{Anything, Array, ArrayLike, Named, RealArray};
-use crate::options::{Choice, Wrt, head, precision, run_options};
+use crate::options::{Choice, Wrt, load_options, precision, run_options};
 use crate::run::detached;
 use crate::samples::{Labels, Samples};
 use crate::table::{Table, TableBuilder};
@@ -36,12 +40,13 @@ use crate::table::{Table, TableBuilder};
 #[pyclass(frozen, module = "quaver")]
 pub struct Model {
     inner: quaver::Model,
-    source: Source,
+    source: OnnxSource,
     options: LoadOptions,
+    head: String,
 }
 
 /// Where the ONNX file is.
-enum Source {
+enum OnnxSource {
     Path(PathBuf),
     Memory(Arc<[u8]>),
 }
@@ -68,8 +73,9 @@ impl Model {
         let options = LoadOptions::default();
         Ok(Self {
             inner: quaver::Model::from_bytes(bytes, &options).map_err(raised)?,
-            source: Source::Memory(bytes.into()),
+            source: OnnxSource::Memory(bytes.into()),
             options,
+            head: "detect".to_owned(),
         })
     }
 }
@@ -80,7 +86,8 @@ impl Model {
     ///
     /// `output` names the output, or any other value, to analyse (default: the only output); `input_shape` is the
     /// shape of one sample for models that leave it open; `head` is "detect" (a Softmax, LogSoftmax or Sigmoid at the
-    /// end is found and stripped) or "logits" (the output is taken for logits as it is).
+    /// end is found and stripped), "logits" (the output is taken for logits as it is), "multi-label" (a yes or no each)
+    /// or "gaussian:SIGMA" (a regression with noise).
     ///
     /// Raises `ModelError` naming the node, operator and attribute that cannot be read.
     #[new]
@@ -92,25 +99,22 @@ impl Model {
         input_shape: Option<Vec<usize>>,
         head: &str,
     ) -> PyResult<Self> {
-        let options = LoadOptions {
-            output,
-            input_shape,
-            head: self::head(head)?,
-        };
+        let options = load_options(output, input_shape, head)?;
         let (inner, source) = match source {
             OnnxFile::Path(path) => {
                 let inner = py.detach(|| quaver::Model::load(&path, &options));
-                (inner, Source::Path(path))
+                (inner, OnnxSource::Path(path))
             }
             OnnxFile::Bytes(bytes) => {
                 let inner = py.detach(|| quaver::Model::from_bytes(&bytes, &options));
-                (inner, Source::Memory(bytes.into()))
+                (inner, OnnxSource::Memory(bytes.into()))
             }
         };
         Ok(Self {
             inner: inner.map_err(raised)?,
             source,
             options,
+            head: head.to_owned(),
         })
     }
 
@@ -120,7 +124,17 @@ impl Model {
         self.inner.n_classes()
     }
 
-    /// The shape of one sample, without an axis of samples.
+    /// The shape of one sample of every input, by name.
+    #[getter]
+    fn inputs<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let inputs = PyDict::new(py);
+        for port in self.inner.inputs() {
+            inputs.set_item(&port.name, PyTuple::new(py, &port.shape)?)?;
+        }
+        Ok(inputs)
+    }
+
+    /// The shape of one sample, without an axis of samples; of several inputs, the number of values of all of them.
     #[getter]
     fn input_shape<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
         PyTuple::new(py, self.inner.input_shape())
@@ -180,10 +194,16 @@ impl Model {
         progress: Option<bool>,
     ) -> PyResult<Array<'py, i64>> {
         let how = How::new(precision, winograd, threads, progress)?;
-        self.predictions(py, &x, how, &[], |p, rows| rows.push(&[p.predicted as i64]))
+        self.has_classes("predict")?;
+        self.predictions(py, &x, how, &[], |p, rows| {
+            rows.push(&[p
+                .predicted
+                .and_then(|at| i64::try_from(at).ok())
+                .unwrap_or(-1)])
+        })
     }
 
-    /// The probability of every class: (N, K) float64, rows summing to one.
+    /// The probability of every class: (N, K) float64, rows summing to one; of several labels, each by itself.
     #[pyo3(signature = (x, *, precision = "f32", winograd = true, threads = None, progress = None))]
     fn predict_proba<'py>(
         &self,
@@ -195,11 +215,12 @@ impl Model {
         progress: Option<bool>,
     ) -> PyResult<Array<'py, f64>> {
         let how = How::new(precision, winograd, threads, progress)?;
+        self.has_probabilities("predict_proba")?;
         let shape = [self.n_classes()];
         self.predictions(py, &x, how, &shape, |p, rows| rows.push(&p.p))
     }
 
-    /// The logits z: (N, K) float64. Those of a head that is one sigmoid are (0, z).
+    /// The logits z: (N, K) float64. Those of a head that is one sigmoid are (0, z), those of a regression its means.
     #[pyo3(signature = (x, *, precision = "f32", winograd = true, threads = None, progress = None))]
     fn logits<'py>(
         &self,
@@ -212,7 +233,7 @@ impl Model {
     ) -> PyResult<Array<'py, f64>> {
         let how = How::new(precision, winograd, threads, progress)?;
         let shape = [self.n_classes()];
-        self.predictions(py, &x, how, &shape, |p, rows| rows.push(&p.logits))
+        self.predictions(py, &x, how, &shape, |p, rows| rows.push(&p.outputs))
     }
 
     /// The Jacobian J = dz/dx of every sample: (N, K, *shape), float32, or float64 with precision="f64".
@@ -277,7 +298,7 @@ impl Model {
             .import("numpy")?
             .call_method1("require", (cotangents.0, "float64", ["C", "A"]))?;
         let array: PyReadonlyArrayDyn<'_, f64> = array.cast::<PyArrayDyn<f64>>()?.try_readonly()?;
-        let n_samples = x.view(None, self.inner.input_shape())?.len();
+        let n_samples = x.view(None, self.inner.inputs())?.len();
         let k = self.n_classes();
         let given = array.shape();
         let (n, per_sample, shape) = match *given {
@@ -321,27 +342,41 @@ impl Model {
         progress: Option<bool>,
     ) -> PyResult<Bound<'py, PyDict>> {
         let how = How::new(precision, winograd, threads, progress)?;
-        let view = x.view(None, self.inner.input_shape())?;
-        let (terms, k) = (wrt.terms(), self.n_classes());
-        let blocks = self.inner.blocks(&terms).map_err(raised)?;
+        let view = x.view(None, self.inner.inputs())?;
+        let options = ScoreOptions {
+            wrt: wrt.terms(),
+            label: LabelChoice::Predicted,
+            classes: Some(Classes::All),
+            winograd,
+            precision: how.precision,
+            ..ScoreOptions::default()
+        };
+        let network = Network::new(&self.inner, &view, &options).map_err(raised)?;
+        let (blocks, k) = (&network.description().blocks, self.n_classes());
         let mut rows: Vec<Rows<f64>> = blocks
             .iter()
             .map(|_| Rows::new(view.len(), &[k, k]))
             .collect();
+        let all = 0..view.len();
         detached(py, view.len(), how.progress, |ticker| {
-            let emit = |_, grams: Vec<quaver::ClassGram>| {
-                for (rows, gram) in rows.iter_mut().zip(grams) {
+            let stop = AtomicBool::new(false);
+            let emit = |evaluated: quaver::Evaluated| {
+                let evaluation = evaluated.map_err(SampleFailure::into_error)?;
+                for (rows, gram) in rows.iter_mut().zip(&evaluation.grams) {
                     rows.push(gram.values());
                 }
                 ticker.step()
             };
-            match how.precision {
-                Precision::F32 => self.inner.grams_each::<f32>(&view, &terms, &how.run, emit),
-                Precision::F64 => self.inner.grams_each::<f64>(&view, &terms, &how.run, emit),
-            }
+            evaluate_each(
+                &network,
+                std::slice::from_ref(&all),
+                how.run.threads,
+                &stop,
+                emit,
+            )
         })?;
         let grams = PyDict::new(py);
-        for (block, rows) in blocks.iter().zip(rows) {
+        for (block, rows) in network.description().blocks.iter().zip(rows) {
             grams.set_item(&*block.name, rows.finish(py)?)?;
         }
         Ok(grams)
@@ -362,6 +397,9 @@ impl Model {
     /// - `compat`: adds compat_fi and compat_rank, the published program's arithmetic with this epsilon (0.001 there).
     /// - `precision`: "f32" or "f64", the number type that the network is run in.
     /// - `winograd`: False computes 3 x 3 convolutions by their definition, which is slower and rounds differently.
+    /// - `targets`: (N, K), what the data say about each output where a class is not enough: soft labels, several
+    ///   labels (0 or 1), the values of a regression.
+    /// - `strict`: True raises for the first sample that cannot be scored; else it is a row with an `error`.
     /// - `threads`: worker threads (default: one for every core).
     /// - `progress`: True, False, or None for a tqdm bar where there is somebody to see it.
     ///
@@ -370,7 +408,7 @@ impl Model {
     /// >>> table = quaver.demo.model().score(glyphs.x, glyphs.y)
     /// >>> bool((table["fi"] <= table["fi_max"] * (1 + 1e-9)).all())
     /// True
-    #[pyo3(signature = (x, y = None, *, wrt = Wrt::One("input".to_owned()), label = Choice::Word("true".to_owned()), objective = "nll", classes = None, lambda_ = 1.0, rtol = None, compat = None, precision = "f32", winograd = true, threads = None, progress = None))]
+    #[pyo3(signature = (x, y = None, *, wrt = Wrt::One("input".to_owned()), label = Choice::Word("true".to_owned()), objective = "nll", classes = None, lambda_ = 1.0, rtol = None, compat = None, targets = None, strict = false, precision = "f32", winograd = true, threads = None, progress = None))]
     #[allow(clippy::too_many_arguments, reason = "keyword arguments")]
     fn score(
         &self,
@@ -384,6 +422,8 @@ impl Model {
         lambda_: f64,
         rtol: Option<f64>,
         compat: Option<f64>,
+        targets: Option<Samples<'_>>,
+        strict: bool,
         precision: &str,
         winograd: bool,
         threads: Option<usize>,
@@ -392,8 +432,18 @@ impl Model {
         let options = scores::options(
             wrt, &label, objective, classes, lambda_, rtol, compat, precision, winograd, threads,
         )?;
-        let view = x.view(y, self.inner.input_shape())?;
-        scores::table(py, &self.inner, &view, &options, progress)
+        let view = x.view(y, self.inner.inputs())?;
+        let outputs = [Port {
+            name: "targets".to_owned(),
+            shape: vec![self.n_classes()],
+        }];
+        let targets = targets.as_ref().map(|targets| targets.view(None, &outputs));
+        let given = scores::Given {
+            samples: &view,
+            targets: targets.transpose()?,
+            strict,
+        };
+        scores::table(py, &self.inner, &given, &options, progress)
     }
 
     fn __repr__(&self) -> String {
@@ -417,17 +467,13 @@ impl Model {
         let py = slf.py();
         let model = slf.get();
         let bytes = match &model.source {
-            Source::Memory(bytes) => PyBytes::new(py, bytes),
-            Source::Path(path) => PyBytes::new(py, &std::fs::read(path)?),
-        };
-        let head = match model.options.head {
-            quaver::HeadChoice::Detect => "detect",
-            quaver::HeadChoice::Logits => "logits",
+            OnnxSource::Memory(bytes) => PyBytes::new(py, bytes),
+            OnnxSource::Path(path) => PyBytes::new(py, &std::fs::read(path)?),
         };
         let options = PyDict::new(py);
         options.set_item("output", &model.options.output)?;
         options.set_item("input_shape", &model.options.input_shape)?;
-        options.set_item("head", head)?;
+        options.set_item("head", &model.head)?;
         let make = py.import("functools")?.getattr("partial")?;
         let make = make.call((slf.get_type(),), Some(&options))?;
         let arguments = PyTuple::new(py, [bytes])?;
@@ -471,6 +517,22 @@ struct Cotangents<'a> {
 }
 
 impl Model {
+    fn has_classes(&self, method: &str) -> PyResult<()> {
+        match self.inner.family() {
+            Family::Softmax | Family::Sigmoid => Ok(()),
+            family => Err(option_error(format!(
+                "{method}: the network's output is {family}, not one class of several; use logits"
+            ))),
+        }
+    }
+
+    fn has_probabilities(&self, method: &str) -> PyResult<()> {
+        match self.inner.family() {
+            Family::MultiLabel => Ok(()),
+            _ => self.has_classes(method),
+        }
+    }
+
     fn predictions<'py, T: Named + Copy>(
         &self,
         py: Python<'py>,
@@ -479,7 +541,7 @@ impl Model {
         shape: &[usize],
         put: impl Fn(&quaver::Prediction, &mut Rows<T>) + Send + Sync,
     ) -> PyResult<Array<'py, T>> {
-        let view = x.view(None, self.inner.input_shape())?;
+        let view = x.view(None, self.inner.inputs())?;
         let mut rows = Rows::new(view.len(), shape);
         detached(py, view.len(), how.progress, |ticker| {
             let emit = |_, prediction| {
@@ -522,7 +584,7 @@ impl Model {
         cotangents: Cotangents<'_>,
         how: How,
     ) -> PyResult<Array<'py, T>> {
-        let view = x.view(None, self.inner.input_shape())?;
+        let view = x.view(None, self.inner.inputs())?;
         let block = self.inner.vjp_shape(wrt).map_err(raised)?;
         let shape = [cotangents.shape, &block].concat();
         let mut rows = Rows::<T>::new(view.len(), &shape);

@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 
 use pyo3::prelude::*;
-use quaver::{HeadChoice, LabelChoice, Precision, RunOptions};
+use quaver::{HeadChoice, LabelChoice, LoadOptions, Precision, RunOptions};
 
 use crate::error::option_error;
 
@@ -70,15 +70,35 @@ pub fn precision(text: &str) -> PyResult<Precision> {
     }
 }
 
-/// Reads `detect` or `logits`.
-pub fn head(text: &str) -> PyResult<HeadChoice> {
-    match text {
-        "detect" => Ok(HeadChoice::Detect),
-        "logits" => Ok(HeadChoice::Logits),
-        _ => Err(option_error(format!(
-            "head '{text}': give detect or logits"
-        ))),
-    }
+/// How a model is read; `head` is detect, logits, multi-label or gaussian:SIGMA.
+pub fn load_options(
+    output: Option<String>,
+    input_shape: Option<Vec<usize>>,
+    head: &str,
+) -> PyResult<LoadOptions> {
+    let mut noise = LoadOptions::default().noise;
+    let choice = match head {
+        "detect" => HeadChoice::Detect,
+        "logits" => HeadChoice::Logits,
+        "multi-label" => HeadChoice::MultiLabel,
+        _ => match head.strip_prefix("gaussian:").map(str::parse::<f64>) {
+            Some(Ok(sigma)) if sigma > 0.0 && sigma.is_finite() => {
+                noise = sigma;
+                HeadChoice::Regression
+            }
+            _ => {
+                return Err(option_error(format!(
+                    "head '{head}': give detect, logits, multi-label, or gaussian:SIGMA (SIGMA above 0)"
+                )));
+            }
+        },
+    };
+    Ok(LoadOptions {
+        output,
+        input_shape,
+        head: choice,
+        noise,
+    })
 }
 
 /// Worker threads; none given is one for every core.

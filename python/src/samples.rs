@@ -1,12 +1,11 @@
 //! Samples and labels from Python: arrays as they lie in memory, or data files.
 
-use std::borrow::Cow;
-
 use numpy::{PyArrayDyn, PyArrayMethods, PyReadonlyArrayDyn, PyUntypedArrayMethods};
 use pyo3::inspect::PyStaticExpr;
 use pyo3::prelude::*;
-use pyo3::{Borrowed, PyTypeInfo, type_hint_union};
-use quaver::{DataError, Sample};
+use pyo3::types::PyDict;
+use pyo3::{Borrowed, PyTypeInfo, type_hint_identifier, type_hint_subscript, type_hint_union};
+use quaver::{DataError, Port, Sample};
 
 use crate::dataset::Dataset;
 use crate::error::data_error;
@@ -14,39 +13,79 @@ use crate::hints::ARRAY_LIKE;
 
 /// The samples that a method is called with.
 pub enum Samples<'py> {
+    /// One array, or one for every input.
+    Arrays(Vec<Input<'py>>),
+    /// Data files.
+    Files(Bound<'py, Dataset>),
+}
+
+/// The samples' values of one input, by the input's name where several have one.
+pub struct Input<'py> {
+    name: Option<String>,
+    array: Numbers<'py>,
+}
+
+enum Numbers<'py> {
     Single(PyReadonlyArrayDyn<'py, f32>),
     Double(PyReadonlyArrayDyn<'py, f64>),
     Bytes(PyReadonlyArrayDyn<'py, u8>),
-    Files(Bound<'py, Dataset>),
 }
 
 impl<'a, 'py> FromPyObject<'a, 'py> for Samples<'py> {
     type Error = PyErr;
 
-    const INPUT_TYPE: PyStaticExpr = type_hint_union!(ARRAY_LIKE, Dataset::TYPE_HINT);
+    const INPUT_TYPE: PyStaticExpr = type_hint_union!(
+        ARRAY_LIKE,
+        type_hint_subscript!(
+            type_hint_identifier!("collections.abc", "Mapping"),
+            type_hint_identifier!("builtins", "str"),
+            ARRAY_LIKE
+        ),
+        Dataset::TYPE_HINT
+    );
 
     fn extract(object: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
         if let Ok(files) = object.cast::<Dataset>() {
             return Ok(Self::Files(files.to_owned()));
         }
-        // What is an array of real numbers, contiguous and aligned, is taken as it lies; the rest is copied.
-        let numpy = object.py().import("numpy")?;
-        let array = numpy.call_method1("require", (object, object.py().None(), ["C", "A"]))?;
-        Self::of(&array).or_else(|_| {
-            let kind: String = array.getattr("dtype")?.getattr("kind")?.extract()?;
+        if let Ok(named) = object.cast::<PyDict>() {
+            let input = |(name, array): (Bound<'py, PyAny>, Bound<'py, PyAny>)| {
+                Ok(Input {
+                    name: Some(name.extract()?),
+                    array: Numbers::of(&array)?,
+                })
+            };
+            return Ok(Self::Arrays(
+                named.iter().map(input).collect::<PyResult<_>>()?,
+            ));
+        }
+        Ok(Self::Arrays(vec![Input {
+            name: None,
+            array: Numbers::of(&object)?,
+        }]))
+    }
+}
+
+impl<'py> Numbers<'py> {
+    /// What is an array of real numbers, contiguous and aligned, is taken as it lies; the rest is copied.
+    fn of(object: &Bound<'py, PyAny>) -> PyResult<Self> {
+        let py = object.py();
+        let array = py
+            .import("numpy")?
+            .call_method1("require", (object, py.None(), ["C", "A"]))?;
+        Self::as_it_is(&array).or_else(|_| {
+            let dtype = array.getattr("dtype")?;
+            let kind: String = dtype.getattr("kind")?.extract()?;
             if !["b", "i", "u", "f"].contains(&kind.as_str()) {
-                let dtype = array.getattr("dtype")?;
                 return Err(data_error(format!(
                     "samples of dtype {dtype}; give real numbers"
                 )));
             }
-            Self::of(&array.call_method1("astype", ("float64",))?)
+            Self::as_it_is(&array.call_method1("astype", ("float64",))?)
         })
     }
-}
 
-impl<'py> Samples<'py> {
-    fn of(array: &Bound<'py, PyAny>) -> PyResult<Self> {
+    fn as_it_is(array: &Bound<'py, PyAny>) -> PyResult<Self> {
         if let Ok(array) = array.cast::<PyArrayDyn<f32>>() {
             return Ok(Self::Single(array.try_readonly()?));
         }
@@ -58,43 +97,97 @@ impl<'py> Samples<'py> {
         ))
     }
 
-    /// The samples as a dataset for a network whose samples have shape `expected`, with `labels` if there are any.
-    pub fn view(&self, labels: Option<Labels>, expected: &[usize]) -> PyResult<View<'_>> {
-        let (shape, values) = match self {
-            Self::Single(array) => (array.shape(), Values::Single(array.as_slice()?)),
-            Self::Double(array) => (array.shape(), Values::Double(array.as_slice()?)),
-            Self::Bytes(array) => (array.shape(), Values::Bytes(array.as_slice()?)),
-            Self::Files(files) => {
-                let files = files.get().inner();
-                let view = View {
-                    n_samples: files.len(),
-                    shape: Cow::Borrowed(files.shape()),
-                    values: Values::Files(files),
-                    labels: None,
-                };
-                return view.labelled(labels);
-            }
+    fn shape(&self) -> &[usize] {
+        match self {
+            Self::Single(array) => array.shape(),
+            Self::Double(array) => array.shape(),
+            Self::Bytes(array) => array.shape(),
+        }
+    }
+
+    fn values(&self) -> PyResult<Values<'_>> {
+        Ok(match self {
+            Self::Single(array) => Values::Single(array.as_slice()?),
+            Self::Double(array) => Values::Double(array.as_slice()?),
+            Self::Bytes(array) => Values::Bytes(array.as_slice()?),
+        })
+    }
+}
+
+impl Samples<'_> {
+    /// The samples as a dataset for a network with these inputs, with `labels` if there are any.
+    pub fn view(&self, labels: Option<Labels>, wanted: &[Port]) -> PyResult<View<'_>> {
+        let view = match self {
+            Self::Files(files) => View {
+                n_samples: files.get().inner().len(),
+                shape: files.get().inner().shape().to_vec(),
+                source: Origin::Files(files.get().inner()),
+                labels: None,
+            },
+            Self::Arrays(inputs) => arrays(inputs, wanted)?,
         };
-        let Some((&n_samples, shape)) = shape.split_first() else {
+        view.labelled(labels)
+    }
+}
+
+/// Arrays in the order of the network's inputs.
+fn arrays<'a>(inputs: &'a [Input<'_>], wanted: &[Port]) -> PyResult<View<'a>> {
+    let names = || {
+        let names: Vec<&str> = wanted.iter().map(|port| port.name.as_str()).collect();
+        names.join(", ")
+    };
+    if inputs.len() != wanted.len() {
+        return Err(data_error(format!(
+            "{} arrays for a network of {} inputs; give a dict with an array for each of: {}",
+            inputs.len(),
+            wanted.len(),
+            names()
+        )));
+    }
+    let mut parts = Vec::with_capacity(inputs.len());
+    let mut n_samples = None;
+    for port in wanted {
+        let named = |input: &&Input<'_>| input.name.as_ref().is_none_or(|name| *name == port.name);
+        let Some(input) = inputs.iter().find(named) else {
+            return Err(data_error(format!(
+                "no array for input '{}'; the network's inputs are {}",
+                port.name,
+                names()
+            )));
+        };
+        let given = input.array.shape();
+        let Some((&n, shape)) = given.split_first() else {
             return Err(data_error("one number is no array of samples"));
         };
-        if shape.iter().product::<usize>() != expected.iter().product::<usize>() {
-            let hint = match [&[n_samples], shape].concat() == expected {
+        if shape.iter().product::<usize>() != port.n_values() {
+            let hint = match given == port.shape {
                 true => "; one sample needs an axis of samples before it: x[None]",
                 false => "",
             };
             return Err(data_error(format!(
-                "samples have shape {shape:?}, the network takes {expected:?}{hint}"
+                "samples have shape {shape:?}, the network takes {:?}{hint}",
+                port.shape
             )));
         }
-        let view = View {
-            n_samples,
-            shape: Cow::Borrowed(shape),
-            values,
-            labels: None,
-        };
-        view.labelled(labels)
+        if *n_samples.get_or_insert(n) != n {
+            return Err(data_error(format!(
+                "{n} samples for input '{}', {} for another",
+                port.name,
+                n_samples.unwrap_or(0)
+            )));
+        }
+        parts.push((input.array.values()?, port.n_values()));
     }
+    let shape = match wanted {
+        [port] => port.shape.clone(),
+        _ => vec![parts.iter().map(|(_, n)| n).sum()],
+    };
+    Ok(View {
+        n_samples: n_samples.unwrap_or(0),
+        shape,
+        source: Origin::Arrays(parts),
+        labels: None,
+    })
 }
 
 /// Labels from Python: whole numbers from 0, one a sample.
@@ -144,9 +237,15 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Labels {
 /// Samples that nobody copied.
 pub struct View<'a> {
     n_samples: usize,
-    shape: Cow<'a, [usize]>,
-    values: Values<'a>,
+    shape: Vec<usize>,
+    source: Origin<'a>,
     labels: Option<Vec<usize>>,
+}
+
+enum Origin<'a> {
+    /// For every input its values, and how many of them a sample has.
+    Arrays(Vec<(Values<'a>, usize)>),
+    Files(&'a dyn quaver::Dataset),
 }
 
 #[derive(Clone, Copy)]
@@ -154,7 +253,6 @@ enum Values<'a> {
     Single(&'a [f32]),
     Double(&'a [f64]),
     Bytes(&'a [u8]),
-    Files(&'a dyn quaver::Dataset),
 }
 
 impl View<'_> {
@@ -173,9 +271,9 @@ impl View<'_> {
     }
 
     fn file(&self) -> Option<&dyn quaver::Dataset> {
-        match self.values {
-            Values::Files(files) => Some(files),
-            _ => None,
+        match self.source {
+            Origin::Files(files) => Some(files),
+            Origin::Arrays(_) => None,
         }
     }
 }
@@ -190,32 +288,38 @@ impl quaver::Dataset for View<'_> {
     }
 
     fn read(&self, index: usize) -> Result<Sample, DataError> {
-        let n: usize = self.shape.iter().product();
-        let at = index * n..(index + 1) * n;
-        let values = match self.values {
-            Values::Single(values) => values[at].iter().map(|&x| x.into()).collect(),
-            Values::Double(values) => values[at].to_vec(),
-            Values::Bytes(values) => values[at].iter().map(|&x| x.into()).collect(),
-            Values::Files(files) => {
-                let mut sample = files.read(index)?;
-                if let Some(labels) = &self.labels {
-                    sample.label = Some(labels[index]);
-                }
-                return Ok(sample);
+        let label = self.labels.as_ref().map(|labels| labels[index]);
+        let parts = match &self.source {
+            Origin::Arrays(parts) => parts,
+            Origin::Files(files) => {
+                let sample = files.read(index)?;
+                return Ok(Sample {
+                    label: label.or(sample.label),
+                    ..sample
+                });
             }
         };
+        let mut values = Vec::with_capacity(parts.iter().map(|(_, n)| n).sum());
+        for &(part, n) in parts {
+            let at = index * n..(index + 1) * n;
+            match part {
+                Values::Single(part) => values.extend(part[at].iter().map(|&x| f64::from(x))),
+                Values::Double(part) => values.extend_from_slice(&part[at]),
+                Values::Bytes(part) => values.extend(part[at].iter().map(|&x| f64::from(x))),
+            }
+        }
         Ok(Sample {
             values,
-            label: self.labels.as_ref().map(|labels| labels[index]),
+            label,
             key: None,
         })
     }
 
     fn label(&self, index: usize) -> Result<Option<usize>, DataError> {
-        match (&self.labels, self.values) {
+        match (&self.labels, self.file()) {
             (Some(labels), _) => Ok(labels.get(index).copied()),
-            (None, Values::Files(files)) => files.label(index),
-            (None, _) => Ok(None),
+            (None, Some(files)) => files.label(index),
+            (None, None) => Ok(None),
         }
     }
 

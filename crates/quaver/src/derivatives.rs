@@ -67,7 +67,7 @@ impl Model {
                     let sigmoid = |z: &f64| 1.0 / (1.0 + (-z).exp());
                     (outputs.iter().map(sigmoid).collect(), None)
                 }
-                Family::Gaussian { .. } => (Vec::new(), None),
+                _ => (Vec::new(), None),
             };
             Ok(Prediction {
                 outputs,

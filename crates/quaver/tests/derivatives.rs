@@ -3,8 +3,8 @@
 
 use quaver::demo::{GlyphOptions, GlyphSet};
 use quaver::{
-    ClassGram, Dataset, Error, ErrorKind, InMemory, LabelChoice, Model, Network, Prediction, RunOptions,
-    ScoreOptions,
+    ClassGram, Dataset, Error, ErrorKind, InMemory, LabelChoice, Model, Network, Prediction,
+    RunOptions, ScoreOptions,
 };
 
 const N: usize = 784;
@@ -60,7 +60,10 @@ fn predictions_are_those_of_the_scores() {
     assert_eq!(all, predictions(&model, &set, 3));
     for (score, prediction) in scores.iter().zip(&all) {
         assert_eq!(score.predicted, prediction.predicted);
-        assert_eq!(score.p_predicted, score.predicted.map(|at| prediction.p[at]));
+        assert_eq!(
+            score.p_predicted,
+            score.predicted.map(|at| prediction.p[at])
+        );
         assert!((prediction.p.iter().sum::<f64>() - 1.0).abs() < 1e-12);
     }
 }
@@ -198,4 +201,33 @@ fn what_does_not_fit_is_named() {
         (error.kind(), error.to_string().as_str()),
         (ErrorKind::Interrupted, "enough")
     );
+}
+
+#[test]
+fn several_inputs_follow_each_other() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/models/two_inputs.onnx");
+    let model = Model::load(path, &quaver::LoadOptions::default()).unwrap();
+    let (n, k) = (model.input_shape()[0], model.n_classes());
+    let x: Vec<f64> = (0..n).map(|i| 0.3 * i as f64 - 0.5).collect();
+    let t = 1e-6;
+    let mut moved = Vec::new();
+    for i in 0..2 * n {
+        let mut x = x.clone();
+        x[i / 2] += if i % 2 == 0 { t } else { -t };
+        moved.extend(x);
+    }
+    let data = InMemory::new(&[n], x, None).unwrap();
+    let unit: Vec<f64> = (0..k * k)
+        .map(|at| f64::from(u8::from(at / k == at % k)))
+        .collect();
+    let jacobian = &rows(&model, &data, "input", &unit)[0];
+    let ends = predictions(&model, &InMemory::new(&[n], moved, None).unwrap(), 1);
+    for (at, entry) in jacobian.iter().enumerate() {
+        let (k, i) = (at / n, at % n);
+        let slope = (ends[2 * i].outputs[k] - ends[2 * i + 1].outputs[k]) / (2.0 * t);
+        assert!(
+            (slope - entry).abs() < 1e-6 * (1.0 + slope.abs()),
+            "{slope} {entry}"
+        );
+    }
 }

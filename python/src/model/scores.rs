@@ -3,9 +3,12 @@
 use std::sync::atomic::AtomicBool;
 
 use pyo3::prelude::*;
-use quaver::{Dataset as _, LabelChoice, Model, ScoreOptions, ScoreTable, Summary};
+use quaver::{
+    Dataset as _, Family, LabelChoice, Model, Network, ScoreOptions, ScoreTable, Source as _,
+    Summary,
+};
 
-use crate::error::raised;
+use crate::error::{data_error, raised};
 use crate::options::{Choice, Wrt, parsed, precision, threads};
 use crate::run::detached;
 use crate::samples::View;
@@ -43,36 +46,73 @@ pub fn options(
     })
 }
 
+/// What is scored.
+pub struct Given<'a> {
+    /// The samples, with labels if there are any.
+    pub samples: &'a View<'a>,
+    /// What the data say about each output, where a class is not enough.
+    pub targets: Option<View<'a>>,
+    /// Whether a sample that cannot be scored ends it all.
+    pub strict: bool,
+}
+
 /// Scores every sample.
 pub fn table(
     py: Python<'_>,
     model: &Model,
-    view: &View<'_>,
+    given: &Given<'_>,
     options: &ScoreOptions,
     progress: Option<bool>,
 ) -> PyResult<Table> {
     let k = model.n_classes();
-    if options.label == LabelChoice::True {
-        quaver::check_labels(view, k).map_err(|error| raised(error.into()))?;
+    let samples = given.samples;
+    if matches!(model.family(), Family::Softmax | Family::Sigmoid) {
+        quaver::check_labels(samples, k).map_err(|error| raised(error.into()))?;
+        let needs_label = options.label == LabelChoice::True && given.targets.is_none();
+        let has_label =
+            samples.is_empty() || samples.label(0).map_err(|e| raised(e.into()))?.is_some();
+        if needs_label && !has_label {
+            return Err(data_error(
+                "the data have no labels; give them (--labels) or use the predicted class (--label predicted)",
+            ));
+        }
     }
-    let blocks = model.blocks(&options.wrt).map_err(raised)?;
-    let form = ScoreTable::new(view, k, options);
+    let mut network = Network::new(model, samples, options).map_err(raised)?;
+    if let Some(targets) = &given.targets {
+        network = network.with_targets(targets).map_err(raised)?;
+    }
+    let form = ScoreTable::new(network.description(), options);
     let mut builder = TableBuilder::new(form.columns());
-    let mut summaries = vec![Summary::new(k); blocks.len()];
-    let mut n_scores = 0;
-    detached(py, view.len(), progress, |ticker| {
+    let mut summaries = vec![Summary::new(k); network.description().blocks.len()];
+    let mut n_scored = 0;
+    let mut first_failure = None;
+    detached(py, samples.len(), progress, |ticker| {
         let stop = AtomicBool::new(false);
-        model.score_each(view, options, &stop, |score| {
-            builder.push(form.row(&score));
-            // A sample's scores come in the order of the blocks.
-            summaries[n_scores % blocks.len()].add(&score);
-            n_scores += 1;
-            match n_scores % blocks.len() {
-                0 => ticker.step(),
-                _ => Ok(()),
+        quaver::score_each(&network, options, &stop, |scored| {
+            match scored {
+                Ok(scores) => {
+                    n_scored += 1;
+                    for (score, summary) in scores.iter().zip(&mut summaries) {
+                        builder.push(form.row(score));
+                        summary.add(score);
+                    }
+                }
+                Err(failure) if given.strict => return Err(failure.into_error()),
+                Err(failure) => {
+                    builder.push(form.failed_row(&failure));
+                    first_failure.get_or_insert_with(|| failure.to_string());
+                }
             }
+            ticker.step()
         })
     })?;
+    if n_scored == 0 {
+        return Err(data_error(format!(
+            "none of the {} samples could be scored: {}",
+            samples.len(),
+            first_failure.unwrap_or_default()
+        )));
+    }
     builder.finish(note(&summaries))
 }
 
