@@ -382,6 +382,67 @@ impl Model {
         Ok(grams)
     }
 
+    /// What moves the output most: for every sample FI (N,), the perturbation of greatest influence h* = G⁺ ∇fᵀ and the
+    /// gradient ∇f of f = -log p_y, both (N, *shape); all float64. ∇f · h* = FI.
+    ///
+    /// `y` are labels (N,), or None for the predicted class; `wrt` is one block as for `jacobian`.
+    ///
+    /// >>> import quaver
+    /// >>> glyphs = quaver.demo.glyphs(3)
+    /// >>> fi, direction, gradient = quaver.demo.model().influence(glyphs.x, glyphs.y, precision="f64")
+    /// >>> abs((direction * gradient).sum(axis=(1, 2, 3)) / fi - 1).max() < 1e-6
+    /// np.True_
+    #[pyo3(signature = (x, y = None, *, wrt = "input", rtol = None, precision = "f32", winograd = true, threads = None, progress = None))]
+    #[allow(
+        clippy::too_many_arguments,
+        clippy::type_complexity,
+        reason = "keyword arguments, a tuple"
+    )]
+    fn influence<'py>(
+        &self,
+        py: Python<'py>,
+        x: Samples<'py>,
+        y: Option<Labels>,
+        wrt: &str,
+        rtol: Option<f64>,
+        precision: &str,
+        winograd: bool,
+        threads: Option<usize>,
+        progress: Option<bool>,
+    ) -> PyResult<(Array<'py, f64>, Array<'py, f64>, Array<'py, f64>)> {
+        let how = How::new(precision, winograd, threads, progress)?;
+        let has_labels = y.is_some();
+        let view = x.view(y, self.inner.inputs())?;
+        quaver::check_labels(&view, self.n_classes()).map_err(|error| raised(error.into()))?;
+        let labels: Vec<Option<usize>> = (0..view.len())
+            .map(|index| match has_labels {
+                true => view.label(index),
+                false => Ok(None),
+            })
+            .collect::<Result<_, _>>()
+            .map_err(|error| raised(error.into()))?;
+        let shape = self.inner.vjp_shape(wrt).map_err(raised)?;
+        let n = view.len();
+        let (mut fi, mut along) = (Rows::new(n, &[]), Rows::new(n, &shape));
+        let mut gradient = Rows::new(n, &shape);
+        let rtol = rtol.unwrap_or(how.precision.default_rtol());
+        detached(py, n, how.progress, |ticker| {
+            let label = |index: usize, predicted: usize| labels[index].unwrap_or(predicted);
+            let emit = |_, found: quaver::Influence| {
+                fi.push(&[found.fi]);
+                along.push(&found.direction);
+                gradient.push(&found.gradient);
+                ticker.step()
+            };
+            let (model, run) = (&self.inner, &how.run);
+            match how.precision {
+                Precision::F32 => model.influence_each::<f32>(&view, wrt, label, rtol, run, emit),
+                Precision::F64 => model.influence_each::<f64>(&view, wrt, label, rtol, run, emit),
+            }
+        })?;
+        Ok((fi.finish(py)?, along.finish(py)?, gradient.finish(py)?))
+    }
+
     /// Scores every sample: the influence measure FI with rank, ceiling and saturation, and companions that do not
     /// saturate. A `Table` with a row per sample and block.
     ///

@@ -10,7 +10,7 @@ use std::num::NonZeroUsize;
 
 use quaver_data::Dataset;
 use quaver_engine::{Program, ProgramOptions, Real, ValueId};
-use quaver_geometry::{Family, Softmax};
+use quaver_geometry::{ClassGram, Family, Objective, Settings, Softmax, direction, measure};
 
 use crate::parallel::ordered;
 use crate::{Error, ErrorKind, Model};
@@ -44,7 +44,82 @@ pub struct Prediction {
     pub predicted: Option<usize>,
 }
 
+/// What moves the output of one sample most, for the objective f = −log p_y.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Influence {
+    /// FI of the block.
+    pub fi: f64,
+    /// h* = G⁺ ∇fᵀ (n), the perturbation of greatest influence; ∇f · h* = FI.
+    pub direction: Vec<f64>,
+    /// ∇f (n), by the block.
+    pub gradient: Vec<f64>,
+}
+
 impl Model {
+    /// Hands over the direction of greatest influence for every sample, for the class that `label` gives from its index
+    /// and its most probable class. The block `wrt` is one as for [`Model::vjp_each`]; eigenvalues of M above `rtol`
+    /// times the largest are kept.
+    ///
+    /// # Errors
+    /// As [`Model::vjp_each`]; if the output is not that of a softmax or one sigmoid, or a label is out of range.
+    pub fn influence_each<T: Real>(
+        &self,
+        dataset: &dyn Dataset,
+        wrt: &str,
+        label: impl Fn(usize, usize) -> usize + Sync,
+        rtol: f64,
+        options: &RunOptions,
+        emit: impl FnMut(usize, Influence) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let k = self.n_classes();
+        if !matches!(self.family(), Family::Softmax | Family::Sigmoid) {
+            return Err(Error::new(
+                ErrorKind::Option,
+                format!("a direction for a class: the output is {}", self.family()),
+            ));
+        }
+        let settings = Settings::new(rtol, Settings::default().lambda(), None)?;
+        let run = Run::<T>::new(self, &self.swept(wrt)?, options)?;
+        let unit: Vec<f64> = (0..k * k)
+            .map(|at| f64::from(u8::from(at / k == at % k)))
+            .collect();
+        let work = |state: &mut State<T>, index: usize| {
+            let logits = run.forward(state, dataset, index)?;
+            let rows = run.backward(state, &unit);
+            let influence = || -> Result<Influence, Error> {
+                let softmax = Softmax::new(&logits)?;
+                let y = label(index, softmax.argmax());
+                let n = rows.len() / k;
+                let row = |k: usize| rows[k * n..(k + 1) * n].iter().map(|x| x.to_f64());
+                let product = |at: usize| row(at / k).zip(row(at % k)).map(|(a, b)| a * b).sum();
+                let gram: Vec<f64> = (0..k * k).map(product).collect();
+                let gram = ClassGram::from_full(k, &gram)?;
+                let objective = Objective::NegLogLik { label: y };
+                let fi = measure(&logits, &gram, objective, &settings)?.fi;
+                let c = direction(&logits, &gram, objective, &settings)?;
+                let combined = |c: &[f64]| {
+                    let mut sum = vec![0.0; n];
+                    for (k, c) in c.iter().enumerate() {
+                        sum.iter_mut()
+                            .zip(row(k))
+                            .for_each(|(sum, x)| *sum += c * x);
+                    }
+                    sum
+                };
+                // ∂(−log p_y)/∂z = p − e_y.
+                let mut slope = softmax.p().to_vec();
+                slope[y] = -softmax.complement(y);
+                Ok(Influence {
+                    fi,
+                    direction: combined(&c),
+                    gradient: combined(&slope),
+                })
+            };
+            influence().map_err(|e| of_sample(e, dataset, index))
+        };
+        self.over(dataset, options, || run.state(), work, emit)
+    }
+
     /// Hands over the prediction for every sample of `dataset`, in order.
     ///
     /// # Errors

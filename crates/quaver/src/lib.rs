@@ -50,7 +50,7 @@ mod sensitivity;
 pub mod table;
 
 pub use block::Block;
-pub use derivatives::{Prediction, RunOptions};
+pub use derivatives::{Influence, Prediction, RunOptions};
 pub use error::{Error, ErrorKind};
 pub use evaluation::{
     Description, Evaluated, Evaluation, Reader, SampleFailure, Source, evaluate_each,

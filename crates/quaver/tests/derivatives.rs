@@ -231,3 +231,46 @@ fn several_inputs_follow_each_other() {
         );
     }
 }
+
+#[test]
+fn directions_carry_the_influence() {
+    let model = quaver::demo::model().unwrap();
+    let set = GlyphSet::generate(&GlyphOptions::clean(6, 5)).unwrap();
+    let options = ScoreOptions {
+        precision: quaver::Precision::F64,
+        ..ScoreOptions::default()
+    };
+    let scores = model.score(&set, &options).unwrap();
+    let jacobians = rows(&model, &set, "input", &identity());
+    let predicted = predictions(&model, &set, 1);
+    let mut seen = 0;
+    let label = |index: usize, _| set.label(index).unwrap().unwrap();
+    let emit = |index: usize, found: quaver::Influence| {
+        seen += 1;
+        let fi = scores[index].measures.fi;
+        assert!((found.fi - fi).abs() < 1e-8 * fi, "{} {fi}", found.fi);
+        let dot = |a: &[f64], b: &[f64]| -> f64 { a.iter().zip(b).map(|(a, b)| a * b).sum() };
+        let along = dot(&found.gradient, &found.direction);
+        assert!((along - fi).abs() < 1e-6 * fi, "{along} {fi}");
+        // hᵀ G h = ∇f G⁺ G G⁺ ∇fᵀ = FI too: the variance of the slopes of the logits along h under p.
+        let p = &predicted[index].p;
+        let jacobian = &jacobians[index];
+        let slopes: Vec<f64> = (0..K)
+            .map(|k| dot(&jacobian[k * N..(k + 1) * N], &found.direction))
+            .collect();
+        let mean = dot(p, &slopes);
+        let variance: f64 = (0..K).map(|k| p[k] * (slopes[k] - mean).powi(2)).sum();
+        assert!((variance - fi).abs() < 1e-6 * fi, "{variance} {fi}");
+        // The gradient is that of −log p_y.
+        let y = set.label(index).unwrap().unwrap();
+        for i in (0..N).step_by(97) {
+            let slope: f64 = (0..K).map(|k| p[k] * jacobian[k * N + i]).sum();
+            assert!((slope - jacobian[y * N + i] - found.gradient[i]).abs() < 1e-8);
+        }
+        Ok(())
+    };
+    model
+        .influence_each::<f64>(&set, "input", label, 1e-10, &RunOptions::default(), emit)
+        .unwrap();
+    assert_eq!(seen, 6);
+}
