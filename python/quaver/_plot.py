@@ -53,8 +53,8 @@ def _blocks(figure: Any, table: Table, names: list[str]) -> None:
     places = np.arange(len(shown))[::-1]
 
     def medians(column: str) -> NDArray[np.float64]:
-        values = table[column]
-        return np.array([np.nanmedian(values[row]) if row.any() else np.nan for row in rows])
+        values = [table[column][row] for row in rows]
+        return np.array([np.median(v[~np.isnan(v)]) if (~np.isnan(v)).any() else np.nan for v in values])
 
     companion = "fi_lambda"
     if "rel_fi_lambda" in table.columns and not np.isnan(medians("rel_fi_lambda")).any():

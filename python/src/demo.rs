@@ -7,7 +7,7 @@ use quaver::curves::{PrecisionRecall, Roc};
 use quaver::demo::{GlyphOptions, GlyphSet, Origin, SIDE};
 
 use crate::error::{data_error, raised};
-use crate::hints::Array;
+use crate::hints::{Array, Reals};
 use crate::model::Model;
 
 /// The demo's network: three convolutions, 28 × 28 grey values from 0 to 1, ten classes of glyphs.
@@ -58,12 +58,11 @@ pub fn demo_glyphs<'py>(
 
 /// How well `scores` rank what is `positive` first, the larger the more so: roc_auc, pr_auc, average_precision.
 #[pyfunction]
-#[pyo3(signature = (scores: "numpy.typing.ArrayLike", positive: "collections.abc.Sequence[bool]") -> "dict[str, float]")]
 pub fn detection<'py>(
     py: Python<'py>,
     scores: Vec<f64>,
     positive: Vec<bool>,
-) -> PyResult<Bound<'py, PyDict>> {
+) -> PyResult<Reals<'py>> {
     let areas = |error: quaver::curves::CurveError| data_error(error.to_string());
     let roc = Roc::new(&scores, &positive).map_err(areas)?;
     let curve = PrecisionRecall::new(&scores, &positive).map_err(areas)?;
@@ -71,5 +70,5 @@ pub fn detection<'py>(
     found.set_item("roc_auc", roc.auc)?;
     found.set_item("pr_auc", curve.auc)?;
     found.set_item("average_precision", curve.average_precision)?;
-    Ok(found)
+    Ok(Reals(found))
 }

@@ -7,6 +7,7 @@ use pyo3::types::{PyDict, PyList};
 use quaver::Port;
 
 use crate::error::raised;
+use crate::hints::Facts;
 use crate::options::load_options;
 
 /// Says what an ONNX file holds: inputs, outputs, head, layers with their parameters, operators, counts.
@@ -23,7 +24,7 @@ pub fn inspect<'py>(
     output: Option<String>,
     input_shape: Option<Vec<usize>>,
     head: &str,
-) -> PyResult<Bound<'py, PyDict>> {
+) -> PyResult<Facts<'py>> {
     let options = load_options(output, input_shape, head)?;
     let found = py.detach(|| quaver::inspect(&path, &options));
     let found = found.map_err(raised)?;
@@ -67,7 +68,7 @@ pub fn inspect<'py>(
         layers.append(one)?;
     }
     facts.set_item("layers", layers)?;
-    Ok(facts)
+    Ok(Facts(facts))
 }
 
 fn ports<'py>(py: Python<'py>, ports: &[Port]) -> PyResult<Bound<'py, PyDict>> {

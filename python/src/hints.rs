@@ -3,8 +3,9 @@
 use std::convert::Infallible;
 
 use numpy::{Element, PyArrayDyn, PyArrayMethods};
-use pyo3::inspect::PyStaticExpr;
+use pyo3::inspect::{PyStaticConstant, PyStaticExpr};
 use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple};
 use pyo3::{Borrowed, type_hint_identifier, type_hint_subscript};
 
 /// `numpy.typing.ArrayLike`.
@@ -115,3 +116,66 @@ foreign!(PolarsFrame, "polars", "DataFrame");
 foreign!(ArrowTable, "pyarrow", "Table");
 foreign!(Figure, "matplotlib.figure", "Figure");
 foreign!(Anything, "typing", "Any");
+
+/// A dict from names to values of one type.
+macro_rules! dictionary {
+    ($name:ident, $value:expr) => {
+        #[doc = concat!("A dict of `", stringify!($name), "` by name.")]
+        pub struct $name<'py>(pub Bound<'py, PyDict>);
+
+        impl<'py> IntoPyObject<'py> for $name<'py> {
+            type Target = PyDict;
+            type Output = Bound<'py, PyDict>;
+            type Error = Infallible;
+
+            const OUTPUT_TYPE: PyStaticExpr = type_hint_subscript!(
+                type_hint_identifier!("builtins", "dict"),
+                type_hint_identifier!("builtins", "str"),
+                $value
+            );
+
+            fn into_pyobject(self, _py: Python<'py>) -> Result<Self::Output, Self::Error> {
+                Ok(self.0)
+            }
+        }
+    };
+}
+
+dictionary!(
+    Grams,
+    <Array<'static, f64> as IntoPyObject<'static>>::OUTPUT_TYPE
+);
+dictionary!(Texts, type_hint_identifier!("builtins", "str"));
+dictionary!(Reals, type_hint_identifier!("builtins", "float"));
+dictionary!(Facts, type_hint_identifier!("typing", "Any"));
+dictionary!(
+    Shapes,
+    type_hint_subscript!(
+        type_hint_identifier!("builtins", "tuple"),
+        type_hint_identifier!("builtins", "int"),
+        PyStaticExpr::Constant {
+            value: PyStaticConstant::Ellipsis
+        }
+    )
+);
+
+/// A shape.
+pub struct Shape<'py>(pub Bound<'py, PyTuple>);
+
+impl<'py> IntoPyObject<'py> for Shape<'py> {
+    type Target = PyTuple;
+    type Output = Bound<'py, PyTuple>;
+    type Error = Infallible;
+
+    const OUTPUT_TYPE: PyStaticExpr = type_hint_subscript!(
+        type_hint_identifier!("builtins", "tuple"),
+        type_hint_identifier!("builtins", "int"),
+        PyStaticExpr::Constant {
+            value: PyStaticConstant::Ellipsis
+        }
+    );
+
+    fn into_pyobject(self, _py: Python<'py>) -> Result<Self::Output, Self::Error> {
+        Ok(self.0)
+    }
+}

@@ -17,7 +17,7 @@ use quaver::{
 
 use crate::array::Rows;
 use crate::error::{option_error, raised};
-use crate::hints::{Anything, Array, ArrayLike, Named, RealArray};
+use crate::hints::{Anything, Array, ArrayLike, Grams, Named, RealArray, Shape, Shapes};
 use crate::options::{Choice, Wrt, load_options, precision, run_options};
 use crate::run::detached;
 use crate::samples::{Labels, Samples};
@@ -126,18 +126,18 @@ impl Model {
 
     /// The shape of one sample of every input, by name.
     #[getter]
-    fn inputs<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+    fn inputs<'py>(&self, py: Python<'py>) -> PyResult<Shapes<'py>> {
         let inputs = PyDict::new(py);
         for port in self.inner.inputs() {
             inputs.set_item(&port.name, PyTuple::new(py, &port.shape)?)?;
         }
-        Ok(inputs)
+        Ok(Shapes(inputs))
     }
 
     /// The shape of one sample, without an axis of samples; of several inputs, the number of values of all of them.
     #[getter]
-    fn input_shape<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
-        PyTuple::new(py, self.inner.input_shape())
+    fn input_shape<'py>(&self, py: Python<'py>) -> PyResult<Shape<'py>> {
+        Ok(Shape(PyTuple::new(py, self.inner.input_shape())?))
     }
 
     /// What turns the logits into the network's output: "logits" (nothing), "Softmax", "LogSoftmax" or "Sigmoid".
@@ -153,7 +153,7 @@ impl Model {
     ///
     /// >>> import quaver
     /// >>> quaver.demo.model().blocks(["input", "params"])["n_coordinates"]
-    /// array([ 784, 2026])
+    /// array([  784, 23946])
     #[pyo3(signature = (wrt = Wrt::One("layers".to_owned())))]
     fn blocks(&self, wrt: Wrt) -> PyResult<Table> {
         let blocks = self.inner.blocks(&wrt.terms()).map_err(raised)?;
@@ -329,7 +329,7 @@ impl Model {
     /// >>> m, x = quaver.demo.model(), quaver.demo.glyphs(2).x
     /// >>> {name: gram.shape for name, gram in m.grams(x, wrt=["input", "params"]).items()}
     /// {'input': (2, 10, 10), 'params': (2, 10, 10)}
-    #[pyo3(signature = (x, *, wrt = Wrt::One("input".to_owned()), precision = "f32", winograd = true, threads = None, progress = None) -> "dict[str, numpy.typing.NDArray[numpy.float64]]")]
+    #[pyo3(signature = (x, *, wrt = Wrt::One("input".to_owned()), precision = "f32", winograd = true, threads = None, progress = None))]
     #[allow(clippy::too_many_arguments, reason = "keyword arguments")]
     fn grams<'py>(
         &self,
@@ -340,7 +340,7 @@ impl Model {
         winograd: bool,
         threads: Option<usize>,
         progress: Option<bool>,
-    ) -> PyResult<Bound<'py, PyDict>> {
+    ) -> PyResult<Grams<'py>> {
         let how = How::new(precision, winograd, threads, progress)?;
         let view = x.view(None, self.inner.inputs())?;
         let options = ScoreOptions {
@@ -379,7 +379,7 @@ impl Model {
         for (block, rows) in network.description().blocks.iter().zip(rows) {
             grams.set_item(&*block.name, rows.finish(py)?)?;
         }
-        Ok(grams)
+        Ok(Grams(grams))
     }
 
     /// What moves the output most: for every sample FI (N,), the perturbation of greatest influence h* = G⁺ ∇fᵀ and the

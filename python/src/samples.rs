@@ -160,7 +160,7 @@ fn arrays<'a>(inputs: &'a [Input<'_>], wanted: &[Port]) -> PyResult<View<'a>> {
             return Err(data_error("one number is no array of samples"));
         };
         if shape.iter().product::<usize>() != port.n_values() {
-            let hint = match given == port.shape {
+            let hint = match given.iter().product::<usize>() == port.n_values() {
                 true => "; one sample needs an axis of samples before it: x[None]",
                 false => "",
             };

@@ -17,7 +17,7 @@ use quaver::table::{Column, Kind, Value};
 use quaver_report::{RunRecord, TableWriter};
 
 use crate::error::{data_error, option_error};
-use crate::hints::{Anything, Array, ArrowTable, Figure, PandasFrame, PolarsFrame};
+use crate::hints::{Anything, Array, ArrowTable, Facts, Figure, PandasFrame, PolarsFrame, Texts};
 
 pub use build::TableBuilder;
 
@@ -51,17 +51,17 @@ impl Table {
 
     /// What each column means, with units.
     #[getter]
-    fn docs<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+    fn docs<'py>(&self, py: Python<'py>) -> PyResult<Texts<'py>> {
         let docs = PyDict::new(py);
         for column in &self.columns {
             docs.set_item(&column.name, &column.doc)?;
         }
-        Ok(docs)
+        Ok(Texts(docs))
     }
 
     /// The kind of each column: "int", "float" or "text".
     #[getter]
-    fn kinds<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+    fn kinds<'py>(&self, py: Python<'py>) -> PyResult<Texts<'py>> {
         let kinds = PyDict::new(py);
         for column in &self.columns {
             let kind = match column.kind {
@@ -71,7 +71,7 @@ impl Table {
             };
             kinds.set_item(&column.name, kind)?;
         }
-        Ok(kinds)
+        Ok(Texts(kinds))
     }
 
     /// What the table as a whole says, in words; empty if there is nothing to say.
@@ -166,12 +166,12 @@ impl Table {
     }
 
     /// Columns by name, as `table[name]` gives them.
-    fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+    fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Facts<'py>> {
         let columns = PyDict::new(py);
         for name in self.columns() {
             columns.set_item(&name, self.__getitem__(py, &name)?)?;
         }
-        Ok(columns)
+        Ok(Facts(columns))
     }
 
     /// Writes the table to a file: .parquet, .csv or .ndjson. The file is there whole or not at all.

@@ -128,7 +128,8 @@ fn grams_are_those_of_the_jacobians() {
             grams.push(evaluated.unwrap().grams);
             Ok(())
         };
-        quaver::evaluate_each(&network, &[0..3], None, &stop, emit).unwrap();
+        let all = 0..3;
+        quaver::evaluate_each(&network, std::slice::from_ref(&all), None, &stop, emit).unwrap();
         assert_eq!(grams.len(), 3);
         for (gram, jacobian) in grams.iter().zip(rows(&model, &set, wrt, &identity())) {
             let n = jacobian.len() / K;
