@@ -46,6 +46,8 @@ def score(
     batch_size: int = 256,
     concurrency: int | tuple[int, int] | None = None,
     num_cpus: float = 1,
+    actor: type[Actor] = Actor,
+    actor_args: tuple[Any, ...] = (),
     **options: Any,
 ) -> Any:
     """A Ray dataset of scores, lazily: a row per sample and block, as `Model.score` has them.
@@ -56,6 +58,7 @@ def score(
     - `batch_size`: samples a worker takes at once; results do not depend on it.
     - `concurrency`: actors, one number or (least, most); default: from one to one per core of the cluster.
     - `num_cpus`: cores that Ray reserves for an actor; `threads` (default 1) is how many it uses.
+    - `actor`, `actor_args`: a subclass of `Actor` with more to do, and what it takes besides.
     - other keywords are `Scorer`'s and `Model.score`'s.
     """
     ray = need("ray", "ray", "quaver.ray")
@@ -75,8 +78,8 @@ def score(
         **({"size": concurrency} if isinstance(concurrency, int) else {"min_size": concurrency[0], "max_size": concurrency[1]})
     )
     return dataset.map_batches(
-        Actor,
-        fn_constructor_args=(loaded, options),
+        actor,
+        fn_constructor_args=(loaded, options, *actor_args),
         batch_size=batch_size,
         batch_format="numpy",
         zero_copy_batch=True,

@@ -33,7 +33,8 @@ def test_oracles(data, name):
     assert np.abs(gram - expected).max() < 1e-8 * np.abs(expected).max()
     jacobian = m.jacobian(x[:1], precision="f64").reshape(z.shape[1], -1)
     expected = oracle["jacobian_sample0"].reshape(z.shape[1], -1)
-    assert np.abs(h @ jacobian - h @ expected).max() < 1e-8 * np.abs(expected).max()
+    # The oracle keeps it in single precision.
+    assert np.abs(h @ jacobian - h @ expected).max() < 2**-23 * np.abs(expected).max()
     for label in ("true", "predicted"):
         table = m.score(x, y, label=label, rtol=1e-6, precision="f64", lambda_=1.0)
         lab = "true" if label == "true" else "pred"
