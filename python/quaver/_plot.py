@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,6 +24,7 @@ def scores(table: Table, figsize: tuple[float, float] | None) -> Any:
         raise OptionError(f"plot: the table has no column '{missing[0]}'; tables of score have")
     if len(table) == 0:
         raise OptionError("plot: the table has no rows")
+    _notebooks_show_figures()
     figure = need("matplotlib.figure", "plot", "plot").Figure(figsize=figsize or (10.0, 4.0), layout="constrained")
     names = list(dict.fromkeys(table["block"]))
     if len(names) == 1:
@@ -30,6 +32,17 @@ def scores(table: Table, figsize: tuple[float, float] | None) -> Any:
     else:
         _blocks(figure, table, names)
     return figure
+
+
+def _notebooks_show_figures() -> None:
+    """IPython draws figures only once it was told how; importing pyplot would do that and more."""
+    if "IPython" not in sys.modules:
+        return
+    shell = sys.modules["IPython"].get_ipython()
+    if shell is not None:
+        from IPython.core.pylabtools import select_figure_formats
+
+        select_figure_formats(shell, {"png"})
 
 
 def _one_block(figure: Any, table: Table, name: str) -> None:

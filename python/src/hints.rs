@@ -116,6 +116,8 @@ foreign!(PolarsFrame, "polars", "DataFrame");
 foreign!(ArrowTable, "pyarrow", "Table");
 foreign!(Figure, "matplotlib.figure", "Figure");
 foreign!(Anything, "typing", "Any");
+// Where every supported Python has it.
+foreign!(Capsule, "typing_extensions", "CapsuleType");
 
 /// A dict from names to values of one type.
 macro_rules! dictionary {

@@ -17,7 +17,9 @@ use quaver::table::{Column, Kind, Value};
 use quaver_report::{RunRecord, TableWriter};
 
 use crate::error::{data_error, option_error};
-use crate::hints::{Anything, Array, ArrowTable, Facts, Figure, PandasFrame, PolarsFrame, Texts};
+use crate::hints::{
+    Anything, Array, ArrowTable, Capsule, Facts, Figure, PandasFrame, PolarsFrame, Texts,
+};
 
 pub use build::TableBuilder;
 
@@ -201,12 +203,13 @@ impl Table {
         &self,
         py: Python<'py>,
         requested_schema: Option<Bound<'py, PyAny>>,
-    ) -> PyResult<Bound<'py, PyCapsule>> {
+    ) -> PyResult<Capsule<'py>> {
         let _ = requested_schema;
         let batches = [Ok(self.batch.clone())];
         let reader = RecordBatchIterator::new(batches, self.batch.schema());
         let stream = FFI_ArrowArrayStream::new(Box::new(reader));
-        PyCapsule::new_with_value(py, stream, c"arrow_array_stream")
+        let capsule = PyCapsule::new_with_value(py, stream, c"arrow_array_stream")?;
+        Ok(Capsule(capsule.into_any()))
     }
 
     fn __repr__(&self) -> String {
