@@ -54,11 +54,12 @@ class Scorer:
     ) -> None:
         if not isinstance(model, Model):
             model = Model(model)
-        for name in ("threads", "progress", "strict"):
+        # Targets belong to all samples, a batch is some of them; a batch goes on where a sample fails.
+        for name in ("progress", "strict", "targets"):
             if name in score:
                 raise OptionError(f"'{name}' is no option of a Scorer")
         # The label has to be known before the first batch: what is missing is told now and not on a worker.
-        if y is None and score.get("label", "true") == "true" and "targets" not in score:
+        if y is None and score.get("label", "true") == "true":
             raise OptionError("y=None: the objective needs labels; name their column or use label='predicted'")
         self.model: Model = model
         self.x = x
