@@ -20,6 +20,11 @@ pub use glyphs::{CLASS_NAMES, Glyph, GlyphOptions, MAX_OVERLAY_SHIFT, Origin, SI
 /// The network: three convolutions, trained on [`GlyphOptions::default`] by `tools/train_demo.py`.
 const NETWORK: &[u8] = include_bytes!("../assets/demo_glyphs.onnx");
 
+/// The ONNX file of the demo's network.
+pub fn network() -> &'static [u8] {
+    NETWORK
+}
+
 /// Reads the demo's network, which takes grey values from 0 (background) to 1 (full ink), shape 1 × 28 × 28.
 ///
 /// # Errors

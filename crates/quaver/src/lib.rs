@@ -40,6 +40,7 @@ mod block;
 pub mod compare;
 pub mod curves;
 pub mod demo;
+mod derivatives;
 mod error;
 mod evaluation;
 mod inspect;
@@ -60,6 +61,7 @@ pub mod verify;
 
 pub use attack::{AttackOptions, AttackSummary, AttackTable, Attacked, Bounds, TargetChoice};
 pub use block::Block;
+pub use derivatives::{Influence, Prediction, RunOptions};
 pub use error::{Error, ErrorKind};
 pub use evaluation::{
     Description, Evaluated, Evaluation, Reader, SampleFailure, Source, evaluate_each,
@@ -78,7 +80,7 @@ pub use quaver_data::{
     OpenOptions, Resize, Sample, Subset, Units, check_labels, format_names, open, parse_indices,
 };
 pub use quaver_engine::{
-    Graph, Head, HeadChoice, HeadKind, Layer, OperatorInfo, UnsupportedNode, operators,
+    Graph, Head, HeadChoice, HeadKind, Layer, OperatorInfo, Real, UnsupportedNode, operators,
 };
 pub use quaver_geometry::{
     ClassGram, Classes, Compat, Family, Lumping, Measures, ObjectiveChoice, Softmax,

@@ -1,0 +1,57 @@
+"""Influence as an attribution, behind Captum's interface."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ._native import Model
+from ._optional import need
+from .errors import OptionError
+
+KINDS = ("share", "direction", "gradient")
+
+
+class Influence:
+    """Attributes FI of f = -log p_target to the coordinates of the input.
+
+    `kind` is what a coordinate gets: "share" (default), its part of FI, the product of gradient and direction, which
+    adds up to FI over the sample; "direction", its part in the perturbation of greatest influence; or "gradient".
+
+    >>> import torch, quaver
+    >>> from quaver.captum import Influence
+    >>> glyphs = quaver.demo.glyphs(2)
+    >>> Influence(quaver.demo.model()).attribute(torch.tensor(glyphs.x), target=torch.tensor(glyphs.y)).shape
+    torch.Size([2, 1, 28, 28])
+    """
+
+    def __init__(self, model: Model, *, kind: str = "share", **options: Any) -> None:
+        if kind not in KINDS:
+            raise OptionError(f"kind '{kind}': give {', '.join(KINDS)}")
+        self.model = model
+        self.kind = kind
+        self.options = options
+
+    def attribute(self, inputs: Any, target: Any = None, *, return_convergence_delta: bool = False) -> Any:
+        """A tensor in the shape, type and place of `inputs` (N, ...); `target` is a class, or one for every sample, or
+        None for the predicted one. With `return_convergence_delta` also the sum of the shares minus FI, (N,)."""
+        torch = need("torch", "captum", "quaver.captum")
+        x = inputs.detach().cpu().numpy()
+        if target is None:
+            y = None
+        else:
+            y = target.detach().cpu().numpy() if isinstance(target, torch.Tensor) else np.asarray(target)
+            y = np.broadcast_to(y.reshape(-1) if y.ndim else y, (len(x),))
+        fi, direction, gradient = self.model.influence(x, y, progress=False, **self.options)
+        share = direction * gradient
+        found = {"share": share, "direction": direction, "gradient": gradient}[self.kind]
+        attribution = torch.from_numpy(np.ascontiguousarray(found.reshape(x.shape))).to(inputs)
+        if not return_convergence_delta:
+            return attribution
+        delta = share.reshape(len(x), -1).sum(axis=1) - fi
+        return attribution, torch.from_numpy(delta).to(inputs)
+
+    def has_convergence_delta(self) -> bool:
+        """Shares add up to FI, and `attribute` can say how well."""
+        return True

@@ -1,0 +1,124 @@
+//! Data files.
+
+use std::path::PathBuf;
+
+use pyo3::exceptions::PyIndexError;
+use pyo3::prelude::*;
+use quaver::{Layout, OpenOptions, Subset};
+
+use crate::error::{option_error, raised};
+use crate::hints::Array;
+use crate::model::Model;
+
+/// A data file or folder, read sample by sample when it is needed. `quaver.open` makes one.
+///
+/// `len(data)` samples; `data[i]` is a pair of values, float64 in the shape of a sample, and label (None without one).
+#[pyclass(frozen, module = "quaver")]
+pub struct Dataset {
+    inner: Box<dyn quaver::Dataset>,
+}
+
+impl Dataset {
+    /// What the library sees.
+    pub fn inner(&self) -> &dyn quaver::Dataset {
+        &*self.inner
+    }
+}
+
+#[pymethods]
+impl Dataset {
+    fn __len__(&self) -> usize {
+        self.inner.len()
+    }
+
+    /// The shape of one sample, without an axis of samples.
+    #[getter]
+    fn shape(&self) -> Vec<usize> {
+        self.inner.shape().to_vec()
+    }
+
+    /// The names of the classes in label order, or None.
+    #[getter]
+    fn class_names(&self) -> Option<Vec<String>> {
+        self.inner.class_names().map(<[String]>::to_vec)
+    }
+
+    fn __getitem__<'py>(
+        &self,
+        py: Python<'py>,
+        index: usize,
+    ) -> PyResult<(Array<'py, f64>, Option<usize>)> {
+        if index >= self.inner.len() {
+            return Err(PyIndexError::new_err(format!(
+                "sample {index} of {}",
+                self.inner.len()
+            )));
+        }
+        let sample = py.detach(|| self.inner.read(index));
+        let sample = sample.map_err(|error| raised(error.into()))?;
+        let values = Array::new(py, sample.values, self.inner.shape())?;
+        Ok((values, sample.label))
+    }
+
+    fn __repr__(&self) -> String {
+        let (n, shape) = (self.inner.len(), self.inner.shape());
+        format!("<quaver.Dataset of {n} samples of shape {shape:?}>")
+    }
+}
+
+/// Opens a data file or folder: .npz, .npy, idx (MNIST, gzipped or not), CIFAR binary records, a folder of images with
+/// one sub-folder per class, and what else `quaver score --help` names.
+///
+/// Every value a network is given is `(value * scale - mean) / std`, `mean` and `std` being one number or one per
+/// channel. `model` says which shape is wanted, where the file leaves a choice. `indices` takes some of the samples.
+///
+/// Raises `DataError` naming the file, and `OptionError`.
+#[pyfunction]
+#[pyo3(signature = (path, *, model = None, format = None, labels = None, layout = "nchw", scale = 1.0, mean = None, std = None, resize = None, indices = None, x_key = "x", y_key = "y"))]
+#[allow(clippy::too_many_arguments, reason = "keyword arguments")]
+pub fn open(
+    py: Python<'_>,
+    path: PathBuf,
+    model: Option<&Bound<'_, Model>>,
+    format: Option<String>,
+    labels: Option<PathBuf>,
+    layout: &str,
+    scale: f64,
+    mean: Option<Vec<f64>>,
+    std: Option<Vec<f64>>,
+    resize: Option<(usize, usize)>,
+    indices: Option<Vec<usize>>,
+    x_key: &str,
+    y_key: &str,
+) -> PyResult<Dataset> {
+    let options = OpenOptions {
+        format,
+        x_key: x_key.to_owned(),
+        y_key: y_key.to_owned(),
+        labels,
+        layout: match layout {
+            "nchw" => Layout::Nchw,
+            "nhwc" => Layout::Nhwc,
+            _ => {
+                return Err(option_error(format!(
+                    "layout '{layout}': give nchw or nhwc"
+                )));
+            }
+        },
+        scale,
+        mean: mean.unwrap_or_default(),
+        std: std.unwrap_or_default(),
+        resize,
+    };
+    let expected = model.map(|model| model.get().inner().input_shape().to_vec());
+    let opened = py.detach(|| -> Result<_, quaver::Error> {
+        let dataset = quaver::open(&path, &options, expected.as_deref())?;
+        Ok(match indices {
+            None => dataset,
+            Some(indices) => Box::new(Subset::new(dataset, indices)?),
+        })
+    });
+    Ok(Dataset {
+        inner: opened.map_err(raised)?,
+    })
+}
