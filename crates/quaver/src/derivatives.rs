@@ -234,7 +234,7 @@ impl Model {
         emit: impl FnMut(usize, R) -> Result<(), Error>,
     ) -> Result<(), Error> {
         let (have, want) = (dataset.shape(), self.input_shape());
-        if have.iter().product::<usize>() != want.iter().product() {
+        if have.iter().product::<usize>() != want.iter().product::<usize>() {
             return Err(Error::new(
                 ErrorKind::Data,
                 format!("samples have shape {have:?}, the network takes {want:?}"),

@@ -24,29 +24,20 @@ impl Run<'_> {
     /// What was run. No time of day, no number of threads: the same run writes the same bytes.
     pub fn record(&self) -> Result<RunRecord, Failure> {
         let (command, options) = (self.command, self.options);
-        let args = &command.data_args;
         let label = match options.label {
             LabelChoice::True => json!("true"),
             LabelChoice::Predicted => json!("predicted"),
             LabelChoice::Class(class) => json!(class),
         };
-        Ok(RunRecord::new()
+        let record = RunRecord::new()
             .with("quaver", env!("CARGO_PKG_VERSION"))
             .with("command", "attack")
             .with("model", record::traced(&command.model)?)
-            .with("data", record::traced(&command.data)?)
-            .with("format", args.format.clone())
-            .with(
-                "labels",
-                args.labels.as_ref().map(|path| path.display().to_string()),
-            )
-            .with("layout", args.layout.clone())
-            .with("scale", args.scale)
-            .with("mean", args.mean.clone())
-            .with("std", args.std.clone())
-            .with("resize", args.resize.map(|(h, w)| vec![h, w]))
-            .with("indices", args.indices.clone())
-            .with("limit", args.limit.map(|limit| limit.get()))
+            .with("data", record::traced(&command.data)?);
+        let record = command
+            .data_args
+            .record(command.model_args.record(record))?;
+        Ok(record
             .with("attacks", options.attacks.clone())
             .with("bounds", vec![self.bounds.low, self.bounds.high])
             .with("label", label)
