@@ -121,7 +121,7 @@ fn units_say_what_was_done_to_the_numbers() {
     let path = place.write(
         "x.npy",
         &npy_with(
-            "|u1",
+            "'|u1'",
             false,
             "(2, 2, 1, 2)",
             &[0, 51, 102, 153, 204, 255, 0, 255],

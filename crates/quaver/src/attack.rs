@@ -5,7 +5,7 @@
 //!
 //! All of them move in the unit box, in which 0 is the least and 1 the greatest number that the data can hold
 //! ([`Bounds`]); radii are shares of that range, as in the literature (8/255). An attack is one file in `attack/` and
-//! one line in [`ATTACKS`]: it searches, and the [`victim`] keeps the account.
+//! one line in `ATTACKS`: it searches, and the victim keeps the account.
 
 mod best_pixel;
 mod columns;

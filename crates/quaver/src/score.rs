@@ -68,7 +68,7 @@ pub struct ScoreOptions {
     pub objective: ObjectiveChoice,
     /// Which classes are kept apart. Default: all below 64 classes, `auto:0.01` from there on.
     pub classes: Option<Classes>,
-    /// Whether Winograd's algorithm may be used in single precision ([`ProgramOptions::winograd`]). Default: yes.
+    /// Whether Winograd's algorithm may be used in single precision ([`ProgramOptions::winograd`](quaver_engine::ProgramOptions::winograd)). Default: yes.
     pub winograd: bool,
     /// The budget λ = 1/σ² of FI_λ, σ being the size of a plausible perturbation in the units of the network's
     /// input. Default: 1.
