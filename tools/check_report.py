@@ -162,8 +162,10 @@ class Checks:
                 wanted = max(values) if order == "descending" else min(values)
                 if "×10" in first:
                     continue
+                # A cell shows as many decimals as its column has room for.
+                shown = len(first.partition(".")[2])
                 first = float(first)
-                near = first == wanted or abs(first - wanted) <= 1e-3 * abs(wanted) + 1e-3
+                near = first == wanted or abs(first - wanted) <= 0.501 * 10.0**-shown
                 self.check(near, f"{column['name']}, {order}: {first} first, not {wanted}")
 
     def type(self, ranking, text):
