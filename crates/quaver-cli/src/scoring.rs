@@ -177,14 +177,15 @@ impl ScoringArgs {
             |why: &dyn std::fmt::Display| Failure::Input(format!("{}: {why}", data.display()));
         if matches!(model.family(), Family::Softmax | Family::Sigmoid) {
             quaver::check_labels(&*dataset, model.n_classes()).map_err(|error| of_data(&error))?;
-            let needs_label = options.label == LabelChoice::True && self.measures.targets.is_none();
+            let needs_label =
+                options.label == LabelChoice::True && self.measures.targets().is_none();
             if needs_label && !dataset.is_empty() && dataset.label(0)?.is_none() {
                 return Err(of_data(
                     &"has no labels; give them (--labels) or use the predicted class (--label predicted)",
                 ));
             }
         }
-        let targets = match &self.measures.targets {
+        let targets = match self.measures.targets() {
             Some(path) => Some(quaver::open(path, &quaver::OpenOptions::default(), None)?),
             None => None,
         };

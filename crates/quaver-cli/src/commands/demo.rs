@@ -56,7 +56,7 @@ pub struct Demo {
     #[arg(long, value_name = "N", env = "QUAVER_THREADS")]
     threads: Option<NonZeroUsize>,
 
-    /// Write the pictures to FILE (.npz with x and y) and do nothing else.
+    /// Write the pictures to FILE (.npz with x, grey values from 0 to 255 for --scale 1/255, and y) and do nothing else.
     #[arg(long, value_name = "FILE")]
     export_data: Option<PathBuf>,
 }

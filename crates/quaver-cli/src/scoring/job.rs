@@ -277,7 +277,7 @@ impl<'a> Job<'a> {
             .with("model", fingerprint(&network.file)?)
             .with("data", fingerprint(&network.data)?)
             .with("labels", optional(self.args.data.labels.as_ref())?)
-            .with("targets", optional(measures.targets.as_ref())?)
+            .with("targets", optional(measures.targets())?)
             .with("inputs", self.inputs(|path| Ok(fingerprint(path)?))?);
         let record = record.with("class_map", optional(self.args.data.class_map.as_ref())?);
         let record = self.args.data.record(self.args.model.record(record))?;
@@ -328,7 +328,7 @@ impl<'a> Job<'a> {
                     )
                     .with(
                         "targets",
-                        optional(self.args.measures.targets.as_ref()).transpose()?,
+                        optional(self.args.measures.targets()).transpose()?,
                     );
                 self.args.data.record(self.args.model.record(record))?
             }

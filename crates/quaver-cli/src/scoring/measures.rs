@@ -21,15 +21,15 @@ pub struct MeasureArgs {
     #[arg(long, value_name = "BLOCK", value_delimiter = ',')]
     pub wrt: Vec<String>,
 
-    /// Objective f: nll (-log p), prob, margin, margin:A,B, log-odds, entropy, cross-entropy:T0,T1,... or
-    /// cross-entropy (to --targets).
-    #[arg(long, value_name = "F", default_value = "nll", value_parser = parsed::<ObjectiveChoice>)]
-    objective: ObjectiveChoice,
+    /// Objective f: nll (-log p), prob, margin, margin:A,B, log-odds, entropy, cross-entropy:T0,T1,..., or
+    /// cross-entropy:FILE for soft labels of each sample (.npy, one row of probabilities per sample).
+    #[arg(long, value_name = "F", default_value = "nll", value_parser = objective)]
+    objective: Asked,
 
     /// What the data say about each output: K values per sample (.npy), for --objective cross-entropy, several labels
     /// and regressions.
     #[arg(long, value_name = "FILE")]
-    pub targets: Option<PathBuf>,
+    targets: Option<PathBuf>,
 
     /// Classes kept apart, the rest merged: all, a number, or auto:TOL [default: all below 64 classes, else auto:0.01].
     #[arg(long, value_name = "M", value_parser = parsed::<Classes>)]
@@ -60,13 +60,41 @@ pub struct MeasureArgs {
     threads: Option<NonZeroUsize>,
 }
 
+/// An objective, and the file of what it is about where there is one.
+#[derive(Debug, Clone)]
+struct Asked {
+    choice: ObjectiveChoice,
+    targets: Option<PathBuf>,
+}
+
+/// Reads an objective; after `cross-entropy:` either probabilities or the name of a file.
+fn objective(text: &str) -> Result<Asked, String> {
+    let file = text.strip_prefix("cross-entropy:").map(PathBuf::from);
+    match (parsed::<ObjectiveChoice>(text), file) {
+        (Ok(choice), _) => Ok(Asked {
+            choice,
+            targets: None,
+        }),
+        (Err(_), Some(file)) if file.is_file() => Ok(Asked {
+            choice: ObjectiveChoice::SoftCrossEntropy,
+            targets: Some(file),
+        }),
+        (Err(why), _) => Err(why),
+    }
+}
+
 impl MeasureArgs {
+    /// The file of what the data say about each output.
+    pub fn targets(&self) -> Option<&PathBuf> {
+        self.targets.as_ref().or(self.objective.targets.as_ref())
+    }
+
     pub fn options(&self) -> ScoreOptions {
         ScoreOptions {
             label: self.label,
             rtol: self.rtol,
             wrt: self.wrt.clone(),
-            objective: self.objective.clone(),
+            objective: self.objective.choice.clone(),
             classes: self.classes,
             winograd: !self.no_winograd,
             lambda: self.lambda,
