@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use pyo3::exceptions::PyIndexError;
 use pyo3::prelude::*;
-use quaver::{Layout, OpenOptions, Subset};
+use quaver::{Layout, OpenOptions, Resize, Subset};
 
 use crate::error::{option_error, raised};
 use crate::hints::Array;
@@ -66,15 +66,17 @@ impl Dataset {
     }
 }
 
-/// Opens a data file or folder: .npz, .npy, idx (MNIST, gzipped or not), CIFAR binary records, a folder of images with
-/// one sub-folder per class, and what else `quaver score --help` names.
+/// Opens a data file or folder: .npz, .npy, idx (MNIST, gzipped or not), CIFAR binary records, Parquet, Arrow, CSV,
+/// WebDataset tar, a folder of images with one sub-folder per class.
 ///
 /// Every value a network is given is `(value * scale - mean) / std`, `mean` and `std` being one number or one per
 /// channel. `model` says which shape is wanted, where the file leaves a choice. `indices` takes some of the samples.
+/// `columns` and `label_column` choose from a table, `class_map` is a file of class names. `transform` is a file of
+/// preprocessing (TOML, JSON, `preprocessor_config.json`); arguments override what it says.
 ///
 /// Raises `DataError` naming the file, and `OptionError`.
 #[pyfunction]
-#[pyo3(signature = (path, *, model = None, format = None, labels = None, layout = "nchw", scale = 1.0, mean = None, std = None, resize = None, indices = None, x_key = "x", y_key = "y"))]
+#[pyo3(signature = (path, *, model = None, format = None, labels = None, layout = None, scale = None, mean = None, std = None, resize = None, indices = None, x_key = "x", y_key = "y", columns = None, label_column = None, class_map = None, transform = None))]
 #[allow(clippy::too_many_arguments, reason = "keyword arguments")]
 pub fn open(
     py: Python<'_>,
@@ -82,34 +84,47 @@ pub fn open(
     model: Option<&Bound<'_, Model>>,
     format: Option<String>,
     labels: Option<PathBuf>,
-    layout: &str,
-    scale: f64,
+    layout: Option<&str>,
+    scale: Option<f64>,
     mean: Option<Vec<f64>>,
     std: Option<Vec<f64>>,
     resize: Option<(usize, usize)>,
     indices: Option<Vec<usize>>,
     x_key: &str,
     y_key: &str,
+    columns: Option<Vec<String>>,
+    label_column: Option<String>,
+    class_map: Option<PathBuf>,
+    transform: Option<PathBuf>,
 ) -> PyResult<Dataset> {
-    let options = OpenOptions {
+    let mut options = OpenOptions {
         format,
         x_key: x_key.to_owned(),
         y_key: y_key.to_owned(),
         labels,
-        layout: match layout {
-            "nchw" => Layout::Nchw,
-            "nhwc" => Layout::Nhwc,
-            _ => {
-                return Err(option_error(format!(
-                    "layout '{layout}': give nchw or nhwc"
-                )));
-            }
-        },
-        scale,
-        mean: mean.unwrap_or_default(),
-        std: std.unwrap_or_default(),
-        resize,
+        columns: columns.unwrap_or_default(),
+        label_column,
+        class_map,
+        ..OpenOptions::default()
     };
+    if let Some(path) = transform {
+        let read = options.read_transform(&path);
+        read.map_err(|error| raised(error.into()))?;
+    }
+    options.layout = match layout {
+        None => options.layout,
+        Some("nchw") => Layout::Nchw,
+        Some("nhwc") => Layout::Nhwc,
+        Some(layout) => {
+            return Err(option_error(format!(
+                "layout '{layout}': give nchw or nhwc"
+            )));
+        }
+    };
+    options.scale = scale.unwrap_or(options.scale);
+    options.mean = mean.unwrap_or(options.mean);
+    options.std = std.unwrap_or(options.std);
+    options.resize = resize.map(Resize::from).or(options.resize);
     let expected = model.map(|model| model.get().inner().input_shape().to_vec());
     let opened = py.detach(|| -> Result<_, quaver::Error> {
         let dataset = quaver::open(&path, &options, expected.as_deref())?;

@@ -100,30 +100,38 @@ macro_rules! scalar {
             const ONE: Self = 1.0;
             const NEG_INFINITY: Self = <$t>::NEG_INFINITY;
 
+            #[inline]
             fn from_f64(value: f64) -> Self {
                 value as Self
             }
+            #[inline]
             fn to_f64(self) -> f64 {
                 f64::from(self)
             }
+            #[inline]
             fn exp(self) -> Self {
                 <$t>::exp(self)
             }
+            #[inline]
             fn ln(self) -> Self {
                 <$t>::ln(self)
             }
+            #[inline]
             fn sqrt(self) -> Self {
                 <$t>::sqrt(self)
             }
+            #[inline]
             fn tanh(self) -> Self {
                 <$t>::tanh(self)
             }
+            #[inline]
             fn abs(self) -> Self {
                 <$t>::abs(self)
             }
             fn is_finite(self) -> bool {
                 <$t>::is_finite(self)
             }
+            #[inline]
             fn powf(self, exponent: Self) -> Self {
                 <$t>::powf(self, exponent)
             }
