@@ -91,7 +91,7 @@ fn simulated_outliers_are_found_again() {
         let page: Json = serde_json::from_slice(&place.read("page.json")).unwrap();
         assert_eq!(page["run"]["truth"], "truth");
         assert_eq!(page["run"]["model"]["sha256"].as_str().unwrap().len(), 64);
-        assert_eq!(page["run"]["data_sha256"].as_str().unwrap().len(), 64);
+        assert_eq!(page["run"]["data"]["sha256"].as_str().unwrap().len(), 64);
         let rows = String::from_utf8(place.read("rows.csv")).unwrap();
         assert_eq!(
             rows.lines().count() as u64,
