@@ -228,7 +228,7 @@ fn bad_input_is_one_line_that_names_it_and_leaves_nothing() {
 #[test]
 fn an_image_that_cannot_be_read_is_left_out() {
     let place = Place::new();
-    let picture = image::GrayImage::from_fn(28, 28, |x, y| image::Luma([(x * 9 ^ y * 7) as u8]));
+    let picture = image::GrayImage::from_fn(28, 28, |x, y| image::Luma([(9 * x + 7 * y) as u8]));
     fs::create_dir(place.path("other")).unwrap();
     for name in ["a.png", "a.bmp", "other/a.png"] {
         picture.save(place.path(name)).unwrap();

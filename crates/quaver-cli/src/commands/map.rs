@@ -121,6 +121,9 @@ pub struct Map {
     model_args: ModelArgs,
 }
 
+/// Data that could be opened, and their file.
+type Opened<'a> = (&'a Path, Box<dyn Dataset>);
+
 /// What is known after all images.
 #[derive(Default)]
 struct Outcome {
@@ -258,7 +261,7 @@ impl Map {
         console: &Console,
         model: &Model,
         outcome: &mut Outcome,
-    ) -> Result<Vec<(&'a Path, Box<dyn Dataset>)>, Failure> {
+    ) -> Result<Vec<Opened<'a>>, Failure> {
         let mut sets = Vec::with_capacity(self.data.len());
         for path in &self.data {
             match self.data_args.open(path, model.input_shape()) {
