@@ -323,3 +323,42 @@ fn tables_are_read_past_the_chunks_they_are_scanned_in() {
         }
     }
 }
+
+#[test]
+fn an_image_file_is_a_sample_without_a_label() {
+    let place = Place::new();
+    let coloured = image::RgbImage::from_fn(3, 2, |x, y| image::Rgb([x as u8, y as u8, 200]));
+    for name in ["a.png", "b.BMP"] {
+        let mut bytes = std::io::Cursor::new(Vec::new());
+        let format = ImageFormat::from_path(name).unwrap();
+        coloured.write_to(&mut bytes, format).unwrap();
+        let path = place.write(name, bytes.get_ref());
+        let data = open(&path, &OpenOptions::default(), Some(&[3, 2, 3])).unwrap();
+        assert_eq!((data.len(), data.shape()), (1, &[3, 2, 3][..]));
+        let read = data.read(0).unwrap();
+        assert_eq!((read.label, read.key.as_deref()), (None, Some(name)));
+        let planes = [
+            [0., 1., 2., 0., 1., 2.],
+            [0., 0., 0., 1., 1., 1.],
+            [200.; 6],
+        ];
+        assert_eq!(read.values, planes.concat(), "{name}");
+        // A network for grey pictures gets one.
+        let data = open(&path, &OpenOptions::default(), Some(&[1, 2, 3])).unwrap();
+        assert_eq!(data.shape(), &[1, 2, 3]);
+        let labels = OpenOptions {
+            labels: Some(path.clone()),
+            ..OpenOptions::default()
+        };
+        let refused = open(&path, &labels, None).err().unwrap();
+        assert!(refused.to_string().contains("--label"), "{refused}");
+    }
+    // What cannot be decoded is told by the file's name, and only once it is read.
+    let path = place.write("c.png", b"\x89PNG\r\n\x1a\n");
+    let opened = open(&path, &OpenOptions::default(), Some(&[3, 2, 3]));
+    let refused = match opened {
+        Err(refused) => refused,
+        Ok(data) => data.read(0).unwrap_err(),
+    };
+    assert!(refused.to_string().contains("c.png"), "{refused}");
+}

@@ -84,6 +84,16 @@ impl Tile {
         let finite = values.iter().copied().filter(|value| value.is_finite());
         let low = finite.clone().fold(f64::INFINITY, f64::min).min(f64::MAX);
         let high = finite.fold(f64::NEG_INFINITY, f64::max).max(low);
+        Self::heat_within(title, width, values, (low, high))
+    }
+
+    /// A heat map of `values`, row by row, whose colours run from one given value to another.
+    pub fn heat_within(
+        title: impl Into<String>,
+        width: usize,
+        values: &[f64],
+        (low, high): (f64, f64),
+    ) -> Self {
         let span = high - low;
         let share = |value: &f64| {
             if span > 0.0 {
@@ -260,7 +270,10 @@ impl Canvas {
             let colour = viridis(x as f64 / (width - 1).max(1) as f64);
             (0..BAR).for_each(|y| self.set(left + x, top + y, colour));
         }
-        let number = |value: f64| ascii(&typeset(value, 3));
+        let number = |value: f64| match value.fract() == 0.0 && value.abs() < 1e6 {
+            true => format!("{value}"),
+            false => ascii(&typeset(value, 3)),
+        };
         let (low, high) = (number(low), number(high));
         self.text(&low, left, top + BAR, [90, 90, 90]);
         let right = (left + width).saturating_sub(high.len() * LETTER);

@@ -25,7 +25,7 @@ pub struct LayerMeasure {
 }
 
 /// The measures of a layer. Those called `rel_` are per perturbation relative to the norm of its parameters.
-pub const LAYER_MEASURES: [LayerMeasure; 8] = [
+pub const LAYER_MEASURES: [LayerMeasure; 11] = [
     LayerMeasure {
         name: "fi",
         doc: "Influence measure FI; the same for every layer that saturates.",
@@ -35,6 +35,16 @@ pub const LAYER_MEASURES: [LayerMeasure; 8] = [
         name: "saturation",
         doc: "FI as a share of its ceiling.",
         of: |score| Some(score.measures.saturation),
+    },
+    LayerMeasure {
+        name: "fi_max",
+        doc: "Ceiling of FI, the same for every layer.",
+        of: |score| Some(score.measures.fi_max),
+    },
+    LayerMeasure {
+        name: "rank",
+        doc: "Directions in which the layer moves the output.",
+        of: |score| Some(score.measures.rank as f64),
     },
     LayerMeasure {
         name: "fi_lambda",
@@ -66,9 +76,14 @@ pub const LAYER_MEASURES: [LayerMeasure; 8] = [
         doc: "fisher_lambda_max per perturbation relative to the norm of the layer.",
         of: |score| score.relative.map(|relative| relative.fisher_lambda_max),
     },
+    LayerMeasure {
+        name: "compat_fi",
+        doc: "FI in the published program's arithmetic, where it was asked for.",
+        of: |score| score.measures.compat.map(|compat| compat.fi),
+    },
 ];
 
-/// Gathers scores; of each it keeps eight numbers.
+/// Gathers scores; of each it keeps eleven numbers.
 #[derive(Debug, Clone, Default)]
 pub struct LayerStudy {
     /// In the order in which blocks first came by.
@@ -221,11 +236,11 @@ impl LayerReport {
         match count {
             0 => "FI tells layers apart: none saturates for nearly all samples.".to_owned(),
             _ if count == n => format!(
-                "FI is saturated in all {n} layers: it is the same everywhere and tells none apart; compare them by \
+                "FI is saturated in all {n} blocks: it is the same everywhere and tells none apart; compare them by \
                  rel_fi_lambda, rel_fisher_trace or rel_fisher_lambda_max."
             ),
             _ => format!(
-                "FI is saturated in {count} of {n} layers, which it cannot tell apart; compare them by rel_fi_lambda, \
+                "FI is saturated in {count} of {n} blocks, which it cannot tell apart; compare them by rel_fi_lambda, \
                  rel_fisher_trace or rel_fisher_lambda_max."
             ),
         }

@@ -67,7 +67,9 @@ pub use evaluation::{
     Description, Evaluated, Evaluation, Reader, SampleFailure, Source, evaluate_each,
 };
 pub use inspect::{HeadFacts, Inspection, Parameter, Port, inspect};
-pub use map::{ImageAxes, ImageMap, MapMeasure, MapOptions, MapSummary, Range, Region, Verdict};
+pub use map::{
+    ImageAxes, ImageMap, MapMeasure, MapOptions, MapSummary, Mapped, Range, Region, Verdict,
+};
 pub use measure::{MEASURES, Measure, Suspicious};
 pub use model::{LoadOptions, Model};
 pub use network::Network;

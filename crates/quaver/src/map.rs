@@ -23,7 +23,9 @@ use quaver_kernels::spectra::Question;
 
 use crate::parallel::ordered;
 use crate::sensitivity::{Sensitivity, State};
-use crate::{Error, ErrorKind, LabelChoice, Model, Network, Precision, ScoreOptions, Source};
+use crate::{
+    Error, ErrorKind, LabelChoice, Model, Network, Precision, SampleFailure, ScoreOptions, Source,
+};
 
 pub use axes::{ImageAxes, Region};
 pub use measure::MapMeasure;
@@ -171,6 +173,9 @@ impl ImageMap {
     }
 }
 
+/// A map, or why this sample has none.
+pub type Mapped = Result<ImageMap, SampleFailure>;
+
 impl Model {
     /// How the network's input is an image.
     ///
@@ -185,19 +190,19 @@ impl Model {
         }
     }
 
-    /// Maps of every image of `dataset`, handed to `emit` in order as soon as they are known. Setting `stop` ends it
-    /// early.
+    /// Maps of every image of `dataset`, handed to `emit` in order as soon as they are known; or the reason why there is
+    /// none: the sample cannot be read, has no label though one is asked for, or makes the network's output infinite or
+    /// NaN. Setting `stop` ends it early.
     ///
     /// # Errors
-    /// When the network's input is no image or an option does not fit; names the first sample that cannot be read, has
-    /// no label though one is asked for, or makes the network's output infinite or NaN; the error of `emit`;
-    /// [`ErrorKind::Interrupted`] after `stop` was set.
+    /// When the network's input is no image or an option does not fit; when the data as a whole can no longer be read;
+    /// the error of `emit`; [`ErrorKind::Interrupted`] after `stop` was set.
     pub fn map_each(
         &self,
         dataset: &dyn Dataset,
         options: &MapOptions,
         stop: &AtomicBool,
-        emit: impl FnMut(ImageMap) -> Result<(), Error>,
+        emit: impl FnMut(Mapped) -> Result<(), Error>,
     ) -> Result<(), Error> {
         match options.precision {
             Precision::F32 => self.map_in::<f32>(dataset, options, stop, emit),
@@ -210,7 +215,7 @@ impl Model {
         dataset: &dyn Dataset,
         options: &MapOptions,
         stop: &AtomicBool,
-        mut emit: impl FnMut(ImageMap) -> Result<(), Error>,
+        mut emit: impl FnMut(Mapped) -> Result<(), Error>,
     ) -> Result<(), Error> {
         if !matches!(self.family(), Family::Softmax | Family::Sigmoid) {
             return Err(Error::new(
@@ -242,17 +247,23 @@ impl Model {
             settings,
             options,
         };
-        let work = |state: &mut State<T>, at: usize| -> Result<ImageMap, Error> {
+        let work = |state: &mut State<T>, at: usize| -> Result<Mapped, Error> {
             if stop.load(Ordering::Relaxed) {
                 return Err(Error::new(ErrorKind::Interrupted, "interrupted"));
             }
-            let sample = dataset.read(at)?;
             let index = dataset.original_index(at);
-            let mapped = mapper.map(state, index, &sample);
-            mapped.map_err(|e| match &sample.key {
-                Some(key) => e.within(format_args!("sample {index} ({key})")),
-                None => e.within(format_args!("sample {index}")),
-            })
+            let sample = match dataset.read(at) {
+                Err(error) if !error.is_of_sample() => return Err(error.into()),
+                sample => sample,
+            };
+            let mapped = sample
+                .map_err(Error::from)
+                .and_then(|sample| mapper.map(state, index, &sample));
+            Ok(mapped.map_err(|error| SampleFailure {
+                index,
+                key: dataset.key(at),
+                error,
+            }))
         };
         let threads = options
             .threads

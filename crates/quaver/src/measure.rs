@@ -28,6 +28,11 @@ impl Measure {
         (self.of)(score)
     }
 
+    /// Whether scores have it only if it was asked for: its column then has its place, else there is none.
+    pub fn is_on_request(&self) -> bool {
+        self.name == "compat_fi"
+    }
+
     /// A value of this measure as one that grows with suspicion.
     pub fn suspicion(&self, value: f64) -> f64 {
         match self.suspicious {
@@ -44,7 +49,7 @@ impl std::fmt::Debug for Measure {
 }
 
 /// The measures, FI first.
-pub const MEASURES: [Measure; 8] = [
+pub const MEASURES: [Measure; 9] = [
     Measure {
         name: "fi",
         doc: "influence measure FI; equal to fi_max where it is saturated",
@@ -92,5 +97,11 @@ pub const MEASURES: [Measure; 8] = [
         doc: "probability of the label: what FI is a function of where it is saturated",
         suspicious: Suspicious::Small,
         of: |score| score.p_label,
+    },
+    Measure {
+        name: "compat_fi",
+        doc: "FI in the published program's arithmetic, where it was asked for",
+        suspicious: Suspicious::Large,
+        of: |score| score.measures.compat.map(|compat| compat.fi),
     },
 ];

@@ -207,6 +207,14 @@ impl OutlierBlock {
         order
     }
 
+    /// The places in [`MEASURES`] of those that have a column.
+    fn columns_of(&self) -> impl Iterator<Item = usize> + '_ {
+        (0..MEASURES.len()).filter(|&at| {
+            let has = |sample: &OutlierSample| sample.values[at].is_some();
+            !MEASURES[at].is_on_request() || self.samples.iter().any(has)
+        })
+    }
+
     /// The columns of [`OutlierBlock::row`].
     pub fn columns(&self) -> Vec<Column> {
         let has_keys = self.samples.iter().any(|sample| sample.key.is_some());
@@ -237,7 +245,7 @@ impl OutlierBlock {
             ),
             Column::new("fi_max", Kind::Float, "Ceiling of FI, (1 - p) / p."),
         ]);
-        for measure in &MEASURES {
+        for measure in self.columns_of().map(|at| &MEASURES[at]) {
             let end = match measure.suspicious {
                 Suspicious::Large => "large is suspicious",
                 Suspicious::Small => "small is suspicious",
@@ -273,7 +281,7 @@ impl OutlierBlock {
             int(sample.rank),
             sample.fi_max.into(),
         ]);
-        row.extend(sample.values.map(Value::from));
+        row.extend(self.columns_of().map(|at| Value::from(sample.values[at])));
         row.extend(sample.is_outlier.map(|is| Value::Int(is.into())));
         row
     }

@@ -86,7 +86,7 @@ pub struct Disturbed {
     pub accuracy: Option<f64>,
 }
 
-/// How well one measure orders the layers at one strength.
+/// How well one measure orders the layers at one strength. All parameters together are no layer, and left out.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Agreement {
     /// The measure.
@@ -359,7 +359,8 @@ fn predicted(block: &Block, strength: f64, report: &LayerReport) -> Option<f64> 
 fn agreements(layers: &[Disturbed], strengths: &[f64], report: &LayerReport) -> Vec<Agreement> {
     let mut agreements = Vec::new();
     for &strength in strengths {
-        let at: Vec<&Disturbed> = layers.iter().filter(|d| d.strength == strength).collect();
+        let is_layer = |d: &&Disturbed| d.strength == strength && *d.block != *"params";
+        let at: Vec<&Disturbed> = layers.iter().filter(is_layer).collect();
         let observed: Vec<f64> = at.iter().map(|d| d.mean_kl).collect();
         let predicted: Option<Vec<f64>> = at.iter().map(|d| d.predicted_kl).collect();
         if let Some(predicted) = predicted {

@@ -10,7 +10,8 @@ use std::sync::atomic::AtomicBool;
 use common::{Arrays, data};
 use quaver::{
     Classes, Dataset, ErrorKind, ImageMap, InMemory, LabelChoice, LoadOptions, MapMeasure,
-    MapOptions, Model, ObjectiveChoice, Precision, Region, ScoreOptions, Verdict,
+    MapOptions, Mapped, Model, ObjectiveChoice, Precision, Region, SampleFailure, ScoreOptions,
+    Verdict,
 };
 use quaver_engine::Program;
 use quaver_geometry::{ClassGram, Objective, Settings, measure};
@@ -18,8 +19,8 @@ use quaver_geometry::{ClassGram, Objective, Settings, measure};
 fn maps(model: &Model, dataset: &dyn Dataset, options: &MapOptions) -> Vec<ImageMap> {
     let mut maps = Vec::new();
     let stop = AtomicBool::new(false);
-    let emit = |map| {
-        maps.push(map);
+    let emit = |map: Mapped| {
+        maps.push(map.unwrap());
         Ok(())
     };
     model.map_each(dataset, options, &stop, emit).unwrap();
@@ -447,7 +448,9 @@ fn threads_do_not_show_and_bad_options_are_refused() {
     ] {
         let stop = AtomicBool::new(false);
         let error = model
-            .map_each(&images, &options, &stop, |_| Ok(()))
+            .map_each(&images, &options, &stop, |mapped| {
+                mapped.map(drop).map_err(SampleFailure::into_error)
+            })
             .unwrap_err();
         assert!(error.to_string().contains(needle), "{error}");
     }

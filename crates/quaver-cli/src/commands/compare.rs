@@ -235,7 +235,11 @@ const SHOWN: [&str; 10] = [
 ];
 
 fn text(compared: &[Compared<'_>]) -> String {
-    let options = TextOptions::default();
+    let options = TextOptions {
+        // Names of measures stay whole.
+        width: 140,
+        ..TextOptions::default()
+    };
     let (heads, rows) = overview_table(compared);
     let mut text = format!(
         "accuracy beside sensitivity (medians)\n\n{}\n",

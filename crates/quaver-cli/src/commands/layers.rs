@@ -1,5 +1,7 @@
 //! `quaver layers`: which layers of a network matter.
 
+mod names;
+
 use std::path::PathBuf;
 
 use clap::Args;
@@ -19,6 +21,14 @@ use crate::failure::Failure;
 use crate::interrupt::stop_flag;
 use crate::pages;
 use crate::scoring::{ScoringArgs, Subject, SubjectArgs};
+
+use names::Names;
+
+/// Names of layers are long, and without them a table is of no use.
+const WIDE: TextOptions = TextOptions {
+    width: 140,
+    digits: 4,
+};
 
 /// Compare the layers of a network, or of several: FI of each layer and of all parameters, and what does not saturate.
 ///
@@ -213,16 +223,15 @@ impl Layers {
     }
 
     fn text(&self, found: &Found) -> String {
-        const SHOWN: [&str; 9] = [
+        const SHOWN: [&str; 8] = [
             "layer",
             "theta_norm",
             "fi",
             "saturation",
-            "saturated_share",
-            "fi_lambda",
+            "fi_max",
+            "rank",
             "rel_fi_lambda",
             "rel_fisher_trace",
-            "rel_fisher_lambda_max",
         ];
         let columns = columns();
         let shown: Vec<usize> = (0..columns.len())
@@ -231,11 +240,13 @@ impl Layers {
             })
             .collect();
         let heads: Vec<Column> = shown.iter().map(|&at| columns[at].clone()).collect();
+        let names = Names::of_layers(&found.report);
         let layers = found.report.ranked_by(&self.rank_by);
         let rows: Vec<Vec<Value>> = layers
             .into_iter()
             .map(|layer| {
-                let row = row(&found.network, layer);
+                let mut row = row(&found.network, layer);
+                row[1] = names.of(&layer.block).into();
                 shown.iter().map(|&at| row[at].clone()).collect()
             })
             .collect();
@@ -243,23 +254,26 @@ impl Layers {
             "{}: medians by layer, the largest {} first\n\n{}\n{}\n",
             found.network,
             self.rank_by,
-            text_table(&heads, &rows, &TextOptions::default()),
+            text_table(&heads, &rows, &WIDE),
             found.report.verdict()
         ) + &found
             .verification
             .as_ref()
-            .map_or_else(String::new, verified_text)
+            .map_or_else(String::new, |found| verified_text(found, &names))
     }
 
     fn section(&self, found: &Found) -> Section {
         let layers = &found.report.layers;
+        let names = Names::of_layers(&found.report);
+        // In half a row there is no room for the names of so many.
+        let wide = layers.len() > 10;
         let manhattan = |measure: &'static str| {
             let chart = ManhattanChart::new(pages::axis(measure));
             layers.iter().fold(chart, |chart, layer| {
                 let points = layer.indices.iter().zip(layer.values(measure));
                 let points = points
                     .filter_map(|(index, value)| Some(((*value)?, format!("sample {index}"))));
-                chart.block(short(&layer.block), points)
+                chart.block(names.of(&layer.block), points)
             })
         };
         let tone = match layers.iter().any(|layer| layer.saturated_share >= 0.95) {
@@ -270,7 +284,7 @@ impl Layers {
             let chart = BoxPlot::new(Axis::log(measure), [measure]);
             let chart = layers.iter().fold(chart, |chart, layer| {
                 let values: Vec<f64> = layer.values(measure).iter().flatten().copied().collect();
-                chart.group(short(&layer.block), [values])
+                chart.group(names.of(&layer.block), [values])
             });
             Figure::new(format!("{measure} per layer"), chart).how_to_read(
                 "A box holds the middle half of the samples. Further right, the same relative change of the layer's \
@@ -279,10 +293,10 @@ impl Layers {
         });
         let section = Section::new(found.network.as_str())
             .callout(tone, found.report.verdict())
-            .figure(Figure::new("FI of every sample and layer", manhattan("fi")).how_to_read(
+            .figure(Figure::new("FI of every sample and layer", manhattan("fi")).wide(wide).how_to_read(
                 "Each point is a sample. Where the layers look alike, FI has reached its ceiling (1 - p) / p in all of them.",
             ))
-            .figure(Figure::new("rel_fi_lambda of every sample and layer", manhattan("rel_fi_lambda")).how_to_read(
+            .figure(Figure::new("rel_fi_lambda of every sample and layer", manhattan("rel_fi_lambda")).wide(wide).how_to_read(
                 "The same samples under a budget, relative to the size of each layer: this does not saturate.",
             ));
         let section = boxes.into_iter().fold(section, Section::figure);
@@ -308,7 +322,7 @@ fn verified_figure(found: &Verification) -> Figure {
     )
 }
 
-fn verified_text(found: &Verification) -> String {
+fn verified_text(found: &Verification, names: &Names) -> String {
     let columns = [
         Column::new("layer", Kind::Text, "Layer."),
         Column::new(
@@ -326,7 +340,7 @@ fn verified_text(found: &Verification) -> String {
         .iter()
         .map(|d| {
             vec![
-                (*d.block).into(),
+                names.of(&d.block).into(),
                 d.strength.into(),
                 d.mean_kl.into(),
                 d.predicted_kl.into(),
@@ -349,12 +363,11 @@ fn verified_text(found: &Verification) -> String {
         .iter()
         .map(|a| vec![a.measure.into(), a.strength.into(), a.correlation.into()])
         .collect();
-    let options = TextOptions::default();
     format!(
         "\nlayers disturbed for real ({})\n\n{}\nagreement of the order of layers with the observed divergence\n\n{}",
         found.disturbance.name(),
-        text_table(&columns, &rows, &options),
-        text_table(&heads, &orders, &options)
+        text_table(&columns, &rows, &WIDE),
+        text_table(&heads, &orders, &WIDE)
     )
 }
 
@@ -377,11 +390,6 @@ fn verified_json(found: &Verification) -> Json {
     json!({
         "disturbance": found.disturbance.name(), "accuracy": found.accuracy, "layers": layers, "agreements": orders,
     })
-}
-
-/// A layer's name without the word that says that it is one.
-fn short(block: &str) -> &str {
-    block.strip_prefix("layer:").unwrap_or(block)
 }
 
 fn columns() -> Vec<Column> {

@@ -4,6 +4,7 @@ mod arrays;
 mod sheets;
 mod summary;
 
+use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
@@ -21,13 +22,17 @@ use crate::interrupt::stop_flag;
 use crate::pages;
 use crate::record;
 
+/// How many failed samples are told of one by one.
+const TOLD: usize = 5;
+
 /// Map every pixel of images: FI of the windows around it at several scales, with rank, saturation and companions.
 ///
 /// DATA is an image file, or a dataset as `score` reads it, of which --indices or --limit choose the images; there may be
 /// several. For each image DIR gets a picture (.png: FI per scale, laid over the image, and the perturbation of greatest
 /// influence), all maps as arrays (.npz: fi, saturation, rank, fi_lambda, fisher_trace, gradient2, per channel and for all
 /// channels together), and maps.json, the numbers to read them by. Windows are cut at the border. Where FI is saturated
-/// its map is flat and says so, and the picture shows fi_lambda in its place.
+/// its map is flat and says so, and the picture shows fi_lambda in its place. An image that cannot be read is left out;
+/// the exit status then is 3.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -88,6 +93,10 @@ pub struct Map {
     #[arg(long, value_name = "EPS", value_parser = number, allow_negative_numbers = true, help_heading = "Measures")]
     compat: Option<f64>,
 
+    /// Stop at the first image that cannot be read or mapped.
+    #[arg(long)]
+    strict: bool,
+
     /// Number type the network is run in.
     #[arg(long, value_parser = ["f32", "f64"], default_value = "f32", help_heading = "Measures")]
     precision: String,
@@ -112,33 +121,93 @@ pub struct Map {
     model_args: ModelArgs,
 }
 
+/// Data that could be opened, and their file.
+type Opened<'a> = (&'a Path, Box<dyn Dataset>);
+
 /// What is known after all images.
 #[derive(Default)]
 struct Outcome {
     images: Vec<Json>,
     figures: Vec<Figure>,
     text: String,
+    /// Names of files that are taken.
+    stems: BTreeSet<String>,
+    failed: usize,
+    first_failure: Option<String>,
+}
+
+impl Outcome {
+    /// Counts an image that has no map.
+    fn lose(&mut self, reason: &str) {
+        self.failed += 1;
+        self.first_failure.get_or_insert_with(|| reason.to_owned());
+    }
+
+    /// What to say if there is no map at all.
+    fn nothing(&self) -> Failure {
+        let why = self.first_failure.as_deref();
+        let why = why.unwrap_or("the data have no samples");
+        Failure::Input(format!("no image could be mapped: {why}"))
+    }
+
+    /// The name of an image's files: that of its own file, or of the data and its key or number. No two are alike.
+    fn name(&mut self, data: &Path, map: &ImageMap) -> String {
+        let plain = |text: &str| -> String {
+            let kept = |c: char| c.is_alphanumeric() || "-_.".contains(c);
+            text.chars()
+                .map(|c| if kept(c) { c } else { '_' })
+                .collect()
+        };
+        let stem = plain(&data.file_stem().unwrap_or_default().to_string_lossy());
+        let name = match &map.key {
+            key if is_single(data, key.as_deref()) => stem,
+            Some(key) => format!("{stem}-{}", plain(key)),
+            None => format!("{stem}-{:05}", map.index),
+        };
+        let numbered = (2..).map(|n| format!("{name}-{n}"));
+        let mut names = std::iter::once(name.clone()).chain(numbered);
+        let free = names.find(|name| !self.stems.contains(name));
+        let free = free.unwrap_or(name);
+        self.stems.insert(free.clone());
+        free
+    }
+}
+
+/// Whether the data are one image file: its key then is its name.
+fn is_single(data: &Path, key: Option<&str>) -> bool {
+    key.is_some() && key == data.file_name().and_then(|name| name.to_str())
 }
 
 impl Map {
     pub fn run(&self, console: &Console) -> Result<(), Failure> {
         let options = self.options();
         let model = Model::load(&self.model, &self.model_args.options())?;
-        let sets: Result<Vec<Box<dyn Dataset>>, Failure> = self
-            .data
-            .iter()
-            .map(|path| self.data_args.open(path, model.input_shape()))
-            .collect();
-        let sets = sets?;
+        let mut outcome = Outcome::default();
+        let sets = self.open(console, &model, &mut outcome)?;
         std::fs::create_dir_all(&self.out)
             .map_err(|error| Failure::Output(format!("{}: {error}", self.out.display())))?;
         let stop = stop_flag()?;
-        let progress = console.progress(sets.iter().map(|set| set.len()).sum());
-        let mut outcome = Outcome::default();
-        for (path, set) in self.data.iter().zip(&sets) {
+        let progress = console.progress(sets.iter().map(|(_, set)| set.len()).sum());
+        for (path, set) in &sets {
             let mut failure = None;
-            let mapped = model.map_each(&**set, &options, stop, |map| {
+            let mapped = model.map_each(&**set, &options, stop, |mapped| {
                 progress.step();
+                let map = match mapped {
+                    Ok(map) => map,
+                    Err(reason) if self.strict => return Err(reason.into_error()),
+                    Err(reason) => {
+                        let reason = match is_single(path, reason.key.as_deref()) {
+                            // One image file, whose name the reason has.
+                            true => reason.error.to_string(),
+                            false => format!("{}: {reason}", path.display()),
+                        };
+                        outcome.lose(&reason);
+                        if outcome.failed <= TOLD {
+                            progress.suspend(|| console.note(format_args!("{reason}; left out")));
+                        }
+                        return Ok(());
+                    }
+                };
                 let written = self.write(path, &map, set.class_names(), &options, &mut outcome);
                 written.map_err(|error| {
                     let caller = Error::caller(error.to_string());
@@ -156,6 +225,10 @@ impl Map {
             })?;
         }
         drop(progress);
+        let (n_mapped, failed) = (outcome.images.len(), outcome.failed);
+        if n_mapped == 0 {
+            return Err(outcome.nothing());
+        }
         let record = self.record(&options)?;
         let all = record.clone().with("images", outcome.images);
         all.save(&self.out.join("maps.json"))?;
@@ -173,7 +246,39 @@ impl Map {
             "pictures, arrays and maps.json written to {}",
             self.out.display()
         ));
-        Ok(())
+        match failed {
+            0 => Ok(()),
+            failed => Err(Failure::Samples(format!(
+                "{failed} of {} images could not be mapped",
+                failed + n_mapped
+            ))),
+        }
+    }
+
+    /// Opens what can be opened: of several image files one may be broken.
+    fn open<'a>(
+        &'a self,
+        console: &Console,
+        model: &Model,
+        outcome: &mut Outcome,
+    ) -> Result<Vec<Opened<'a>>, Failure> {
+        let mut sets = Vec::with_capacity(self.data.len());
+        for path in &self.data {
+            match self.data_args.open(path, model.input_shape()) {
+                Ok(set) => sets.push((path.as_path(), set)),
+                Err(Failure::Input(reason)) if !self.strict && self.data.len() > 1 => {
+                    outcome.lose(&reason);
+                    if outcome.failed <= TOLD {
+                        console.note(format_args!("{reason}; left out"));
+                    }
+                }
+                Err(failure) => return Err(failure),
+            }
+        }
+        if sets.is_empty() {
+            return Err(outcome.nothing());
+        }
+        Ok(sets)
     }
 
     fn options(&self) -> MapOptions {
@@ -203,7 +308,7 @@ impl Map {
         options: &MapOptions,
         outcome: &mut Outcome,
     ) -> Result<(), Failure> {
-        let stem = self.stem(data, map);
+        let stem = outcome.name(data, map);
         let file = |extension: &str| self.out.join(format!("{stem}.{extension}"));
         arrays::write(&file("npz"), map, &options.measures())?;
         let sheet = sheets::sheet(&stem, map, class_names);
@@ -213,54 +318,13 @@ impl Map {
             let picture = sheet.to_thumbnail(words.clone())?;
             outcome
                 .figures
-                .push(Figure::pictures(stem.as_str(), [(picture, words)]));
+                .push(Figure::pictures(stem.as_str(), [(picture, words)]).wide(true));
         }
         outcome.images.push(summary::json(&stem, data, map));
         outcome
             .text
             .push_str(&summary::text(&stem, map, class_names));
         Ok(())
-    }
-
-    /// The name of an image's files: its own where it has one, else its number; no two alike.
-    fn stem(&self, data: &Path, map: &ImageMap) -> String {
-        let plain = |text: &str| -> String {
-            let keep = |c: char| {
-                if c.is_alphanumeric() || "-_.".contains(c) {
-                    c
-                } else {
-                    '_'
-                }
-            };
-            text.chars().map(keep).collect()
-        };
-        let own = match &map.key {
-            Some(key) => plain(key),
-            None => format!("{:05}", map.index),
-        };
-        let of_data = plain(&data.file_stem().unwrap_or_default().to_string_lossy());
-        let is_image = map.key.as_deref() == data.file_name().and_then(|name| name.to_str());
-        match is_image {
-            // The same file name may come from two folders.
-            true if self
-                .data
-                .iter()
-                .filter(|other| other.file_name() == data.file_name())
-                .count()
-                == 1 =>
-            {
-                own
-            }
-            true => {
-                let at = self
-                    .data
-                    .iter()
-                    .position(|other| other == data)
-                    .unwrap_or_default();
-                format!("{at}-{own}")
-            }
-            false => format!("{of_data}-{own}"),
-        }
     }
 
     /// What was run.

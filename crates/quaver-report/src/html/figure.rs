@@ -15,6 +15,8 @@ pub struct Figure {
     caption: String,
     how_to_read: String,
     summary: String,
+    #[serde(default)]
+    wide: bool,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -47,6 +49,7 @@ impl Figure {
             caption: String::new(),
             how_to_read: String::new(),
             summary: String::new(),
+            wide: false,
         }
     }
 
@@ -71,13 +74,25 @@ impl Figure {
         self
     }
 
+    /// Gives the figure a row of its own, for what is hard to read in half of one: many blocks, a sheet of pictures.
+    #[must_use]
+    pub fn wide(mut self, wide: bool) -> Self {
+        self.wide = wide;
+        self
+    }
+
     pub(super) fn write(&self, section: &mut Markup) {
-        section.element("figure", &[], |figure| {
+        let attributes: &[(&str, &str)] = match self.wide {
+            true => &[("class", "wide")],
+            false => &[],
+        };
+        section.element("figure", attributes, |figure| {
             figure.leaf("h3", &[], &self.title);
             let notes = match &self.content {
                 Content::Chart(chart) => self.write_chart(figure, chart.draw()),
                 Content::Pictures(pictures) => {
-                    write_pictures(figure, pictures);
+                    // Small pictures are shown at twice their size, what has a row of its own as it is.
+                    write_pictures(figure, pictures, if self.wide { 1 } else { 2 });
                     Vec::new()
                 }
             };
@@ -133,11 +148,11 @@ impl Figure {
     }
 }
 
-fn write_pictures(figure: &mut Markup, pictures: &[(Thumbnail, String)]) {
+fn write_pictures(figure: &mut Markup, pictures: &[(Thumbnail, String)], scale: usize) {
     figure.element("ul", &[("class", "pictures")], |list| {
         for (picture, words) in pictures {
             list.element("li", &[], |item| {
-                write_picture(item, picture, 2);
+                write_picture(item, picture, scale);
                 item.leaf("span", &[], words);
             });
         }

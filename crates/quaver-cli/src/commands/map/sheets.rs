@@ -65,14 +65,22 @@ pub fn sheet(name: &str, map: &ImageMap, class_names: Option<&[String]>) -> Shee
                 width,
                 plane(beside),
             ),
-            Tile::heat(
-                format!("rank {scale} x {scale}"),
-                width,
-                plane(MapMeasure::Rank),
-            ),
+            rank(scale, map, plane(MapMeasure::Rank)),
         ]);
     }
     sheet
+}
+
+/// Ranks from none to all, so that colours mean the same at every scale.
+fn rank(scale: usize, map: &ImageMap, ranks: &[f64]) -> Tile {
+    let low = ranks.iter().copied().fold(f64::INFINITY, f64::min);
+    let high = ranks.iter().copied().fold(0.0, f64::max);
+    let note = match low == high {
+        true => format!("{low} of {} everywhere", map.rank_max),
+        false => format!("{low} to {high} of {}", map.rank_max),
+    };
+    let title = format!("rank {scale} x {scale}");
+    Tile::heat_within(title, map.axes.width, ranks, (0.0, map.rank_max as f64)).note(note)
 }
 
 /// The first three channels as colours, or the first alone as grey. Preprocessing is unknown here: values are stretched,

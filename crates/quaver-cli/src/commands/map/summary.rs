@@ -64,17 +64,17 @@ pub fn text(name: &str, map: &ImageMap, class_names: Option<&[String]>) -> Strin
     let columns = [
         Column::new("scale", Kind::Int, "Side of the windows."),
         Column::new("region", Kind::Text, "Channels."),
+        Column::new(
+            "full_rank",
+            Kind::Float,
+            "Share of windows that move the output in every direction.",
+        ),
         Column::new("fi_median", Kind::Float, "Median of FI over the windows."),
         Column::new("fi_largest", Kind::Float, "Largest FI."),
         Column::new(
             "saturated",
             Kind::Float,
             "Share of windows at 99 % of FI's ceiling or above.",
-        ),
-        Column::new(
-            "fi_lambda_median",
-            Kind::Float,
-            "Median of FI under a budget.",
         ),
         Column::new(
             "fi_lambda_largest",
@@ -97,10 +97,10 @@ pub fn text(name: &str, map: &ImageMap, class_names: Option<&[String]>) -> Strin
             vec![
                 (s.scale as i64).into(),
                 s.region.name().into(),
+                s.full_rank_share.into(),
                 s.fi.median.into(),
                 s.fi.max.into(),
                 s.saturated_share.into(),
-                s.fi_lambda.median.into(),
                 s.fi_lambda.max.into(),
                 format!("{}, {}", s.peak.0, s.peak.1).into(),
                 verdict(s.verdict).into(),
@@ -114,7 +114,14 @@ pub fn text(name: &str, map: &ImageMap, class_names: Option<&[String]>) -> Strin
         class_name(class_names, map.label),
         map.p_label,
         map.fi_max(),
-        text_table(&columns, &rows, &TextOptions::default())
+        text_table(
+            &columns,
+            &rows,
+            &TextOptions {
+                width: 112,
+                ..TextOptions::default()
+            }
+        )
     )
 }
 
