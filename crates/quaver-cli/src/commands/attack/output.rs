@@ -83,9 +83,7 @@ impl Run<'_> {
             .with("run", json!(record))
             .with("summary", summary_json(summary));
         if let Some(path) = &self.command.report {
-            page::build(self, summary, examples, record)?.save(path)?;
-            let numbers = path.with_extension("json");
-            json.save(&numbers)?;
+            let numbers = page::build(self, summary, examples, record)?.save(path)?;
             console.note(format_args!(
                 "report: {}\nnumbers: {}",
                 path.display(),
