@@ -31,6 +31,11 @@ pub enum Family {
 }
 
 impl Family {
+    /// Whether the output is one class of several, with a probability each.
+    pub fn has_classes(self) -> bool {
+        matches!(self, Self::Softmax | Self::Sigmoid)
+    }
+
     /// The output distribution where a network gives `values`.
     ///
     /// # Errors

@@ -145,11 +145,8 @@ impl Columns {
                 self.true_label.append_option(label);
                 push(&mut self.target, evaluation.target.as_deref());
                 push(&mut self.outputs, Some(&evaluation.outputs));
-                let is_softmax = matches!(
-                    identity.family.parse::<Family>(),
-                    Ok(Family::Softmax | Family::Sigmoid)
-                );
-                let p = match is_softmax {
+                let family = identity.family.parse::<Family>();
+                let p = match family.is_ok_and(Family::has_classes) {
                     true => Some(Softmax::new(&evaluation.outputs)?.p().to_vec()),
                     false => None,
                 };
@@ -349,7 +346,7 @@ impl Rows {
             }
         };
         let n = lumping.as_ref().map_or(outputs.len(), |l| l.n_classes());
-        let centred = matches!(family, Family::Softmax | Family::Sigmoid);
+        let centred = family.has_classes();
         let gram = |column: &ArrayRef| -> Result<ClassGram, BoxError> {
             let packed = numbers(column, row).ok_or("a row has no Gram")?;
             Ok(ClassGram::from_packed(n, centred, &packed)?)

@@ -28,14 +28,13 @@ mod swarm;
 mod tests;
 mod victim;
 
-use std::num::NonZeroUsize;
 use std::sync::atomic::AtomicBool;
 
 use quaver_data::{Dataset, Sample};
 use quaver_engine::{Program, ProgramOptions, Real};
-use quaver_geometry::{Family, Measures};
+use quaver_geometry::Measures;
 
-use crate::parallel::ordered;
+use crate::parallel::{ordered, workers};
 use crate::{Error, ErrorKind, Model, Precision, SampleFailure};
 
 pub use columns::AttackTable;
@@ -268,7 +267,7 @@ impl Model {
         stop: &AtomicBool,
         mut emit: impl FnMut(Raided) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        if !matches!(self.family(), Family::Softmax | Family::Sigmoid) {
+        if !self.family().has_classes() {
             return Err(Error::new(
                 ErrorKind::Model,
                 format!(
@@ -281,16 +280,7 @@ impl Model {
         if dataset.is_empty() {
             return Err(Error::new(ErrorKind::Data, "the dataset has no samples"));
         }
-        if dataset.shape().iter().product::<usize>() != n {
-            return Err(Error::new(
-                ErrorKind::Data,
-                format!(
-                    "samples have shape {:?}, the network takes {:?}",
-                    dataset.shape(),
-                    self.input_shape()
-                ),
-            ));
-        }
+        self.check_shape(dataset)?;
         options.check(self.n_classes())?;
         let units = dataset.units();
         let raid = Raid {
@@ -325,12 +315,9 @@ impl Model {
                 Ok(attacked) => Ok(Ok(attacked)),
             }
         };
-        let threads = options
-            .threads
-            .map_or_else(std::thread::available_parallelism, Ok);
         ordered(
             dataset.len(),
-            threads.unwrap_or(NonZeroUsize::MIN),
+            workers(options.threads),
             || Compiled::new(&program, self),
             work,
             |_, attacked| emit(attacked),

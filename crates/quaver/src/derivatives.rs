@@ -12,7 +12,7 @@ use quaver_data::Dataset;
 use quaver_engine::{Program, ProgramOptions, Real, ValueId};
 use quaver_geometry::{ClassGram, Family, Objective, Settings, Softmax, direction, measure};
 
-use crate::parallel::ordered;
+use crate::parallel::{ordered, workers};
 use crate::{Error, ErrorKind, Model};
 
 /// How a network is run.
@@ -72,7 +72,7 @@ impl Model {
         emit: impl FnMut(usize, Influence) -> Result<(), Error>,
     ) -> Result<(), Error> {
         let k = self.n_classes();
-        if !matches!(self.family(), Family::Softmax | Family::Sigmoid) {
+        if !self.family().has_classes() {
             return Err(Error::new(
                 ErrorKind::Option,
                 format!("a direction for a class: the output is {}", self.family()),
@@ -233,18 +233,8 @@ impl Model {
         work: impl Fn(&mut S, usize) -> Result<R, Error> + Sync,
         emit: impl FnMut(usize, R) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        let (have, want) = (dataset.shape(), self.input_shape());
-        if have.iter().product::<usize>() != want.iter().product::<usize>() {
-            return Err(Error::new(
-                ErrorKind::Data,
-                format!("samples have shape {have:?}, the network takes {want:?}"),
-            ));
-        }
-        let threads = options
-            .threads
-            .map_or_else(std::thread::available_parallelism, Ok);
-        let threads = threads.unwrap_or(NonZeroUsize::MIN);
-        ordered(dataset.len(), threads, state, work, emit)
+        self.check_shape(dataset)?;
+        ordered(dataset.len(), workers(options.threads), state, work, emit)
     }
 }
 

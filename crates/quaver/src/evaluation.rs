@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use quaver_geometry::{ClassGram, Family, Lumping};
 
-use crate::parallel::ordered;
+use crate::parallel::{ordered, workers};
 use crate::{Block, Error, ErrorKind, Precision};
 
 /// One sample: what the network says of it, and how that moves when a block is perturbed.
@@ -139,10 +139,9 @@ pub(crate) fn each<R: Send>(
         let at = starts.partition_point(|&start| start <= item) - 1;
         ranges[at].start + (item - starts[at])
     };
-    let threads = threads.map_or_else(std::thread::available_parallelism, Ok);
     ordered(
         n,
-        threads.unwrap_or(NonZeroUsize::MIN),
+        workers(threads),
         || source.reader(),
         |reader, item| {
             if stop.load(Ordering::Relaxed) {

@@ -16,12 +16,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use quaver_data::{Dataset, Sample};
 use quaver_engine::{ProgramOptions, Real};
 use quaver_geometry::{
-    Classes, Contrasts, Family, Measures, ObjectiveChoice, Output, Settings, Softmax, Truth,
-    Whitening, direction, measure as measures_of,
+    Classes, Contrasts, Measures, ObjectiveChoice, Output, Settings, Softmax, Truth, Whitening,
+    direction, measure as measures_of,
 };
 use quaver_kernels::spectra::Question;
 
-use crate::parallel::ordered;
+use crate::parallel::{ordered, workers};
 use crate::sensitivity::{Sensitivity, State};
 use crate::{
     Error, ErrorKind, LabelChoice, Model, Network, Precision, SampleFailure, ScoreOptions, Source,
@@ -217,7 +217,7 @@ impl Model {
         stop: &AtomicBool,
         mut emit: impl FnMut(Mapped) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        if !matches!(self.family(), Family::Softmax | Family::Sigmoid) {
+        if !self.family().has_classes() {
             return Err(Error::new(
                 ErrorKind::Model,
                 "maps are of networks that tell classes apart; this one's outputs are independent",
@@ -265,12 +265,9 @@ impl Model {
                 error,
             }))
         };
-        let threads = options
-            .threads
-            .map_or_else(std::thread::available_parallelism, Ok);
         ordered(
             dataset.len(),
-            threads.unwrap_or(NonZeroUsize::MIN),
+            workers(options.threads),
             || mapper.sensitivity.state(),
             work,
             |_, map| emit(map),

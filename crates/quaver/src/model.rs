@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use quaver_data::Dataset;
 use quaver_engine::{Graph, Head, HeadChoice, HeadKind, ImportOptions};
 use quaver_geometry::Family;
 
@@ -129,6 +130,18 @@ impl Model {
     /// What a sample consists of, in the model's order.
     pub fn inputs(&self) -> &[Port] {
         &self.inputs
+    }
+
+    /// Whether the samples of `dataset` have as many values as the network takes.
+    pub(crate) fn check_shape(&self, dataset: &dyn Dataset) -> Result<(), Error> {
+        let (have, want) = (dataset.shape(), self.input_shape());
+        match have.iter().product::<usize>() == want.iter().product::<usize>() {
+            true => Ok(()),
+            false => Err(Error::new(
+                ErrorKind::Data,
+                format!("samples have shape {have:?}, the network takes {want:?}"),
+            )),
+        }
     }
 
     /// How the outputs are the parameters of a distribution.

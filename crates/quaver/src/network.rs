@@ -2,7 +2,7 @@
 
 use quaver_data::{Dataset, Sample};
 use quaver_engine::{ProgramOptions, Real};
-use quaver_geometry::{Classes, Family, Softmax};
+use quaver_geometry::{Classes, Softmax};
 
 use crate::sensitivity::{Response, Sensitivity, State};
 use crate::{
@@ -40,18 +40,7 @@ impl<'a> Network<'a> {
         if dataset.is_empty() {
             return Err(Error::new(ErrorKind::Data, "the dataset has no samples"));
         }
-        if dataset.shape().iter().product::<usize>()
-            != model.input_shape().iter().product::<usize>()
-        {
-            return Err(Error::new(
-                ErrorKind::Data,
-                format!(
-                    "samples have shape {:?}, the network takes {:?}",
-                    dataset.shape(),
-                    model.input_shape()
-                ),
-            ));
-        }
+        model.check_shape(dataset)?;
         if let LabelChoice::Class(class) = options.label
             && class >= model.n_classes()
         {
@@ -64,7 +53,7 @@ impl<'a> Network<'a> {
             ));
         }
         let blocks = model.blocks(&options.wrt)?;
-        let has_classes = matches!(model.family(), Family::Softmax | Family::Sigmoid);
+        let has_classes = model.family().has_classes();
         let classes = match (has_classes, options.classes) {
             (true, _) => options.classes(model.n_classes()),
             (false, None | Some(Classes::All)) => Classes::All,
@@ -197,7 +186,7 @@ impl<'a> Network<'a> {
 
     fn check_label(&self, label: usize) -> Result<(), Error> {
         let k = self.model.n_classes();
-        let has_classes = matches!(self.model.family(), Family::Softmax | Family::Sigmoid);
+        let has_classes = self.model.family().has_classes();
         match has_classes && label >= k {
             false => Ok(()),
             true => Err(Error::new(

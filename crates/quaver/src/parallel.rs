@@ -10,6 +10,12 @@ use crate::{Error, ErrorKind};
 /// How far ahead of the first unfinished item the threads may work: what bounds memory when one item is slow.
 pub(crate) const WINDOW_PER_THREAD: usize = 16;
 
+/// As many threads as are asked for; one for every core by default.
+pub(crate) fn workers(wanted: Option<NonZeroUsize>) -> NonZeroUsize {
+    let threads = wanted.map_or_else(std::thread::available_parallelism, Ok);
+    threads.unwrap_or(NonZeroUsize::MIN)
+}
+
 /// Calls `work` for items 0..n on `threads` threads, each with a state of its own from `state`, and `emit` on
 /// this thread with every result in the order of the items.
 ///

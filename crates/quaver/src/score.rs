@@ -13,6 +13,7 @@ use quaver_data::Dataset;
 use quaver_geometry::{Classes, Measures, ObjectiveChoice, Softmax};
 
 use crate::evaluation::each;
+use crate::parallel::workers;
 use crate::{Description, Error, ErrorKind, Evaluated, Model, Network, SampleFailure, Source};
 
 use scorer::Scorer;
@@ -102,6 +103,11 @@ impl ScoreOptions {
     /// The tolerance in force.
     pub fn rtol(&self) -> f64 {
         self.rtol.unwrap_or(self.precision.default_rtol())
+    }
+
+    /// The number of worker threads in force.
+    pub fn n_threads(&self) -> NonZeroUsize {
+        workers(self.threads)
     }
 
     /// Whether scores of what `source` describes can be computed under these options, before anything is.

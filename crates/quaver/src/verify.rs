@@ -12,10 +12,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use quaver_data::Dataset;
 use quaver_engine::{Graph, Program, Real};
-use quaver_geometry::{Family, Softmax};
+use quaver_geometry::Softmax;
 
 use crate::layers::LayerReport;
-use crate::parallel::ordered;
+use crate::parallel::{ordered, workers};
 use crate::random::Random;
 use crate::statistics::rank_correlation;
 use crate::{Block, Error, ErrorKind, LoadOptions, Model, Precision};
@@ -193,13 +193,10 @@ impl Bench<'_> {
         }
         let (n_strengths, draws) = (options.strengths.len(), options.draws);
         let n_runs = trained.len() * n_strengths * draws;
-        let threads = options
-            .threads
-            .map_or_else(std::thread::available_parallelism, Ok);
         let mut outcomes = Vec::with_capacity(n_runs);
         ordered(
             n_runs,
-            threads.unwrap_or(NonZeroUsize::MIN),
+            workers(options.threads),
             || (),
             |(), at| {
                 let block = trained[at / (n_strengths * draws)];
@@ -284,7 +281,7 @@ impl Bench<'_> {
 
     /// Every sample's label and logits.
     fn answers<T: Real>(&self, model: &Model) -> Result<Vec<(Option<usize>, Softmax)>, Error> {
-        if !matches!(model.family(), Family::Softmax | Family::Sigmoid) {
+        if !model.family().has_classes() {
             return Err(Error::new(
                 ErrorKind::Model,
                 "layers are verified for networks that tell classes apart",

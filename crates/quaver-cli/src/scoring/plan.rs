@@ -21,7 +21,7 @@ pub fn threads_within(
     let network = input.network(options)?;
     let (shared, per_thread) = memory(&network)?;
     let fitting = limit.saturating_sub(shared) / per_thread.max(1);
-    let wanted = threads(options);
+    let wanted = options.n_threads();
     NonZeroUsize::new(fitting.min(wanted.get())).ok_or_else(|| {
         Failure::Input(format!(
             "--memory {}: one thread needs {}; fewer blocks (--wrt) or classes (--classes) need less",
@@ -37,7 +37,7 @@ pub fn text(input: &NetworkInput, options: &ScoreOptions) -> Result<String, Fail
     let described = network.description();
     let n = described.n_samples;
     let (shared, per_thread) = memory(&network)?;
-    let threads = threads(options);
+    let threads = options.n_threads();
     let (n_timed, took) = calibrate(&network, options)?;
     let rate = n_timed as f64 / took.as_secs_f64();
     let k = described.n_outputs;
@@ -102,13 +102,6 @@ pub fn text(input: &NetworkInput, options: &ScoreOptions) -> Result<String, Fail
         .collect())
 }
 
-fn threads(options: &ScoreOptions) -> NonZeroUsize {
-    let threads = options
-        .threads
-        .map_or_else(std::thread::available_parallelism, Ok);
-    threads.unwrap_or(NonZeroUsize::MIN)
-}
-
 /// Bytes that all threads share, and that each needs.
 fn memory(network: &Network<'_>) -> Result<(usize, usize), Failure> {
     // What the counts leave out: stacks, decoding, what the allocator keeps; and rows and parts on their way to the disk.
@@ -137,7 +130,7 @@ fn calibrate(network: &Network<'_>, options: &ScoreOptions) -> Result<(usize, Du
         evaluate_each(network, &first, options.threads, &never, |_| Ok(()))?;
         Ok(start.elapsed())
     };
-    let threads = threads(options).get();
+    let threads = options.n_threads().get();
     let mut count = threads.min(n);
     // The first run fills the threads' memory.
     run(count)?;
