@@ -7,7 +7,7 @@ mod plan;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use quaver::{Family, LabelChoice, Model, ScoreOptions};
+use quaver::{LabelChoice, Model, ScoreOptions};
 use quaver_store::{Shard, Store};
 
 use crate::arguments::{DataArgs, ModelArgs};
@@ -175,7 +175,7 @@ impl ScoringArgs {
         let data = data.unwrap_or(file);
         let of_data =
             |why: &dyn std::fmt::Display| Failure::Input(format!("{}: {why}", data.display()));
-        if matches!(model.family(), Family::Softmax | Family::Sigmoid) {
+        if model.family().has_classes() {
             quaver::check_labels(&*dataset, model.n_classes()).map_err(|error| of_data(&error))?;
             let needs_label =
                 options.label == LabelChoice::True && self.measures.targets().is_none();

@@ -13,7 +13,7 @@ use quaver::{
     Classes, Dataset, Error, ImageMap, LabelChoice, MapOptions, Model, ObjectiveChoice, Precision,
 };
 use quaver_report::{Figure, Page, RunRecord, Section};
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 
 use crate::arguments::{DataArgs, ModelArgs, label_choice, number, parsed};
 use crate::console::Console;
@@ -331,11 +331,6 @@ impl Map {
     fn record(&self, options: &MapOptions) -> Result<RunRecord, Failure> {
         let traced = self.data.iter().map(|path| record::traced(path));
         let data: Vec<Json> = traced.collect::<Result<_, _>>()?;
-        let label = match options.label {
-            LabelChoice::True => json!("true"),
-            LabelChoice::Predicted => json!("predicted"),
-            LabelChoice::Class(class) => json!(class),
-        };
         let record = RunRecord::new()
             .with("quaver", env!("CARGO_PKG_VERSION"))
             .with("command", "map")
@@ -344,7 +339,7 @@ impl Map {
         let record = self.data_args.record(self.model_args.record(record))?;
         Ok(record
             .with("scales", options.scales.clone())
-            .with("label", label)
+            .with("label", record::label(options.label))
             .with("objective", options.objective.to_string())
             .with(
                 "classes",

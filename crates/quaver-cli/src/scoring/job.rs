@@ -1,11 +1,12 @@
 //! A run over all samples: progress, what is kept, failures, and what the outputs say about where they come from.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use quaver::{
-    Dataset, Description, Error, ErrorKind, InputFile, LabelChoice, Model, Network, ScoreOptions,
-    Scored, Source, score_each,
+    Dataset, Description, Error, ErrorKind, InputFile, Model, Network, ScoreOptions, Scored,
+    Source, score_each,
 };
 use quaver_report::RunRecord;
 use quaver_store::{Identity, Shard, Store, StoredAs, fingerprint};
@@ -57,6 +58,8 @@ pub struct Job<'a> {
     /// Where evaluations are kept while the run lasts, if the user named no store.
     temporary: Option<PathBuf>,
     kept: OnceCell<Store>,
+    /// What is in the files that were looked at: data may be long, and are read for it once.
+    fingerprints: RefCell<BTreeMap<PathBuf, Json>>,
 }
 
 /// How many samples were scored, and how many could not be.
@@ -87,6 +90,7 @@ impl<'a> Job<'a> {
             input,
             temporary: None,
             kept: OnceCell::new(),
+            fingerprints: RefCell::default(),
         }
     }
 
@@ -269,16 +273,31 @@ impl<'a> Job<'a> {
         }
     }
 
+    /// What is in a file or folder.
+    fn fingerprint(&self, path: &Path) -> Result<Json, Failure> {
+        if let Some(known) = self.fingerprints.borrow().get(path) {
+            return Ok(known.clone());
+        }
+        let found = fingerprint(path)?;
+        let mut all = self.fingerprints.borrow_mut();
+        Ok(all.entry(path.to_owned()).or_insert(found).clone())
+    }
+
+    /// The same with its path as given.
+    fn traced(&self, path: &Path) -> Result<Json, Failure> {
+        Ok(record::located(path, self.fingerprint(path)?))
+    }
+
     /// What the evaluations depend on beside the options that the store knows itself.
     fn made_from(&self, network: &NetworkInput) -> Result<Map<String, Json>, Failure> {
         let measures = &self.args.measures;
-        let optional = |path: Option<&PathBuf>| path.map(|path| fingerprint(path)).transpose();
+        let optional = |path: Option<&PathBuf>| path.map(|path| self.fingerprint(path)).transpose();
         let record = RunRecord::new()
-            .with("model", fingerprint(&network.file)?)
-            .with("data", fingerprint(&network.data)?)
+            .with("model", self.fingerprint(&network.file)?)
+            .with("data", self.fingerprint(&network.data)?)
             .with("labels", optional(self.args.data.labels.as_ref())?)
             .with("targets", optional(measures.targets())?)
-            .with("inputs", self.inputs(|path| Ok(fingerprint(path)?))?);
+            .with("inputs", self.inputs(|path| self.fingerprint(path))?);
         let record = record.with("class_map", optional(self.args.data.class_map.as_ref())?);
         let record = self.args.data.record(self.args.model.record(record))?;
         let entries = record.entries();
@@ -301,11 +320,6 @@ impl<'a> Job<'a> {
 
     /// What was run. No time of day, no number of threads: the same run writes the same bytes.
     pub fn record(&self, command: &str, source: &Description) -> Result<RunRecord, Failure> {
-        let label = match self.options.label {
-            LabelChoice::True => json!("true"),
-            LabelChoice::Predicted => json!("predicted"),
-            LabelChoice::Class(class) => json!(class),
-        };
         let record = RunRecord::new()
             .with("quaver", env!("CARGO_PKG_VERSION"))
             .with("command", command);
@@ -317,25 +331,20 @@ impl<'a> Job<'a> {
                     Json::Object(store.identity().made_from.clone()),
                 ),
             Input::Network(network) => {
-                let optional = |path: Option<&PathBuf>| path.map(|path| record::traced(path));
+                let optional =
+                    |path: Option<&PathBuf>| path.map(|path| self.traced(path)).transpose();
                 let record = record
-                    .with("model", record::traced(&network.file)?)
-                    .with("data", record::traced(&network.data)?)
-                    .with("inputs", self.inputs(record::traced)?)
-                    .with(
-                        "labels",
-                        optional(self.args.data.labels.as_ref()).transpose()?,
-                    )
-                    .with(
-                        "targets",
-                        optional(self.args.measures.targets()).transpose()?,
-                    );
+                    .with("model", self.traced(&network.file)?)
+                    .with("data", self.traced(&network.data)?)
+                    .with("inputs", self.inputs(|path| self.traced(path))?)
+                    .with("labels", optional(self.args.data.labels.as_ref())?)
+                    .with("targets", optional(self.args.measures.targets())?);
                 self.args.data.record(self.args.model.record(record))?
             }
         };
         let blocks: Vec<&str> = source.blocks.iter().map(|block| &*block.name).collect();
         Ok(record
-            .with("label", label)
+            .with("label", record::label(self.options.label))
             .with("wrt", self.options.wrt.clone())
             .with("blocks", blocks)
             .with("objective", self.options.objective.to_string())

@@ -2,7 +2,7 @@
 
 use quaver::attack::{AttackInfo, Curve, attacks};
 use quaver::table::{Column, Kind, Value};
-use quaver::{AttackOptions, AttackSummary, Bounds, Dataset, LabelChoice};
+use quaver::{AttackOptions, AttackSummary, Bounds, Dataset};
 use quaver_report::{RunRecord, TextOptions, text_table};
 use serde_json::{Value as Json, json};
 
@@ -24,11 +24,6 @@ impl Run<'_> {
     /// What was run. No time of day, no number of threads: the same run writes the same bytes.
     pub fn record(&self) -> Result<RunRecord, Failure> {
         let (command, options) = (self.command, self.options);
-        let label = match options.label {
-            LabelChoice::True => json!("true"),
-            LabelChoice::Predicted => json!("predicted"),
-            LabelChoice::Class(class) => json!(class),
-        };
         let record = RunRecord::new()
             .with("quaver", env!("CARGO_PKG_VERSION"))
             .with("command", "attack")
@@ -40,7 +35,7 @@ impl Run<'_> {
         Ok(record
             .with("attacks", options.attacks.clone())
             .with("bounds", vec![self.bounds.low, self.bounds.high])
-            .with("label", label)
+            .with("label", record::label(options.label))
             .with("target", options.target.map(|target| target.to_string()))
             .with("probability", options.probability)
             .with("epsilon", options.epsilon.clone())
