@@ -1,54 +1,15 @@
 //! `quaver attack` as its users meet it.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+mod common;
+
 use std::fs;
-use std::path::PathBuf;
-use std::process::{Command, Output};
 
-use tempfile::TempDir;
-
-/// A folder with a network and 60 pictures for it.
-struct Place {
-    folder: TempDir,
-}
-
-impl Place {
-    fn new() -> Self {
-        let place = Self {
-            folder: tempfile::tempdir().unwrap(),
-        };
-        let network = include_bytes!("../../quaver/assets/demo_glyphs.onnx");
-        fs::write(place.path("net.onnx"), network).unwrap();
-        let export = "demo --export-data glyphs.npz --samples 60 --quiet";
-        assert!(place.run(export).status.success());
-        place
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn run(&self, line: &str) -> Output {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_quaver"));
-        command
-            .current_dir(self.folder.path())
-            .args(line.split_whitespace())
-            .env_remove("QUAVER_THREADS");
-        command.output().unwrap()
-    }
-
-    fn files(&self) -> usize {
-        self.folder.path().read_dir().unwrap().count()
-    }
-}
-
-fn text(bytes: &[u8]) -> &str {
-    std::str::from_utf8(bytes).unwrap()
-}
+use common::{Place, text};
 
 #[test]
 fn bad_input_is_one_line_that_names_it_and_leaves_nothing() {
-    let place = Place::new();
+    let place = Place::with("--samples 60");
     let before = place.files();
     for (line, named) in [
         ("attack net.onnx none.npz -o o.csv", "none.npz"),
@@ -81,7 +42,7 @@ fn bad_input_is_one_line_that_names_it_and_leaves_nothing() {
 
 #[test]
 fn what_is_saved_is_what_was_found() {
-    let place = Place::new();
+    let place = Place::with("--samples 60");
     let line = "attack net.onnx glyphs.npz --scale 1/255 --attack reach-pixel,pgd-linf,deepfool --epsilon 4/255,8/255";
     let mut outputs = Vec::new();
     for threads in [1, 2] {
@@ -126,7 +87,7 @@ fn what_is_saved_is_what_was_found() {
 
 #[test]
 fn bounds_may_be_those_of_the_data() {
-    let place = Place::new();
+    let place = Place::with("--samples 60");
     let line =
         "attack net.onnx glyphs.npz --scale 1/255 --attack fgsm --limit 5 --bounds auto --json";
     let output = place.run(line);

@@ -1,69 +1,30 @@
 //! The command as its users meet it: what goes to stdout, what to stderr, what is left on the disk, how it ends.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+mod common;
+
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 
-use tempfile::TempDir;
+use common::{Place, text};
 
-/// A folder with a network and 300 pictures for it.
-struct Place {
-    folder: TempDir,
-}
-
-impl Place {
-    fn new() -> Self {
-        let place = Self {
-            folder: tempfile::tempdir().unwrap(),
-        };
-        let network = include_bytes!("../../quaver/assets/demo_glyphs.onnx");
-        fs::write(place.path("net.onnx"), network).unwrap();
-        fs::write(place.path("cut.onnx"), &network[..1000]).unwrap();
-        let export = "demo --export-data glyphs.npz --samples 300 --quiet";
-        assert!(place.run(export).status.success());
-        let data = fs::read(place.path("glyphs.npz")).unwrap();
-        fs::write(place.path("cut.npz"), &data[..data.len() / 2]).unwrap();
-        fs::write(place.path("labels.txt"), "12\n".repeat(300)).unwrap();
-        fs::write(place.path("few.txt"), "1\n2\n").unwrap();
-        fs::create_dir(place.path("empty")).unwrap();
-        place
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn command(&self, line: &str) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_quaver"));
-        command
-            .current_dir(self.folder.path())
-            .args(line.split_whitespace())
-            .env_remove("QUAVER_THREADS");
-        command
-    }
-
-    fn run(&self, line: &str) -> Output {
-        self.command(line).output().unwrap()
-    }
-
-    fn files(&self) -> Vec<PathBuf> {
-        let mut files: Vec<PathBuf> = fs::read_dir(self.folder.path())
-            .unwrap()
-            .map(|entry| entry.unwrap().path())
-            .collect();
-        files.sort();
-        files
-    }
-}
-
-fn text(bytes: &[u8]) -> &str {
-    std::str::from_utf8(bytes).unwrap()
+/// With files that are damaged, and labels that do not fit.
+fn place() -> Place {
+    let place = Place::with("--samples 300");
+    let network = place.read("net.onnx");
+    fs::write(place.path("cut.onnx"), &network[..1000]).unwrap();
+    let data = place.read("glyphs.npz");
+    fs::write(place.path("cut.npz"), &data[..data.len() / 2]).unwrap();
+    fs::write(place.path("labels.txt"), "12\n".repeat(300)).unwrap();
+    fs::write(place.path("few.txt"), "1\n2\n").unwrap();
+    fs::create_dir(place.path("empty")).unwrap();
+    place
 }
 
 #[test]
 fn bad_input_is_one_line_that_names_it_and_leaves_nothing() {
-    let place = Place::new();
+    let place = place();
     let before = place.files();
     // The command, and what its message must name.
     let cases = [
@@ -126,7 +87,7 @@ fn bad_input_is_one_line_that_names_it_and_leaves_nothing() {
 
 #[test]
 fn rows_are_the_same_for_any_number_of_threads_and_in_any_format() {
-    let place = Place::new();
+    let place = place();
     let score = |more: &str| {
         let output = place.run(&format!("score net.onnx glyphs.npz --scale 1/255 {more}"));
         assert!(output.status.success(), "{}", text(&output.stderr));
@@ -159,7 +120,7 @@ fn rows_are_the_same_for_any_number_of_threads_and_in_any_format() {
 
 #[test]
 fn chosen_samples_keep_their_index() {
-    let place = Place::new();
+    let place = place();
     let line = "score net.onnx glyphs.npz --scale 1/255 --indices 7,250-252 --json --quiet";
     let output = place.run(line);
     let result: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -183,7 +144,7 @@ fn chosen_samples_keep_their_index() {
 
 #[test]
 fn a_reader_who_leaves_is_no_error() {
-    let place = Place::new();
+    let place = place();
     let mut child = place
         .command("score net.onnx glyphs.npz --scale 1/255 -o -")
         .stdout(Stdio::piped())
@@ -198,7 +159,7 @@ fn a_reader_who_leaves_is_no_error() {
 #[cfg(unix)]
 #[test]
 fn an_interrupted_run_leaves_no_output_but_what_it_goes_on_from() {
-    let place = Place::new();
+    let place = place();
     // The same samples over and over: a run that is far too long to end by itself.
     let list = "0-299\n".repeat(10_000);
     fs::write(place.path("list.txt"), list).unwrap();
@@ -238,7 +199,7 @@ fn an_interrupted_run_leaves_no_output_but_what_it_goes_on_from() {
 
 #[test]
 fn inspect_says_what_a_model_is() {
-    let place = Place::new();
+    let place = place();
     let output = place.run("inspect net.onnx --json");
     let facts: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(facts["n_classes"], 10);
@@ -281,7 +242,7 @@ fn inspect_says_what_a_model_is() {
 
 #[test]
 fn the_demo_writes_a_page_and_the_table_behind_it() {
-    let place = Place::new();
+    let place = place();
     let output = place.run("demo --samples 400 --out there --quiet");
     assert!(output.status.success() && output.stderr.is_empty());
     assert!(text(&output.stdout).contains("ROC-AUC"));

@@ -1,53 +1,12 @@
 //! `quaver layers` as its users meet it.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+mod common;
+
 use std::fs;
-use std::path::PathBuf;
-use std::process::{Command, Output};
 
+use common::Place;
 use serde_json::Value as Json;
-use tempfile::TempDir;
-
-/// A folder with a network and 40 pictures for it.
-struct Place {
-    folder: TempDir,
-}
-
-impl Place {
-    fn new() -> Self {
-        let place = Self {
-            folder: tempfile::tempdir().unwrap(),
-        };
-        let network = include_bytes!("../../quaver/assets/demo_glyphs.onnx");
-        fs::write(place.path("net.onnx"), network).unwrap();
-        place.succeed("demo --export-data glyphs.npz --samples 40 --quiet");
-        place
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn run(&self, line: &str) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_quaver"))
-            .current_dir(self.folder.path())
-            .args(line.split_whitespace())
-            .env_remove("QUAVER_THREADS")
-            .output()
-            .unwrap()
-    }
-
-    fn succeed(&self, line: &str) -> String {
-        let output = self.run(line);
-        let message = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{line}: {message}");
-        String::from_utf8(output.stdout).unwrap()
-    }
-
-    fn json(&self, line: &str) -> Json {
-        serde_json::from_str(&self.succeed(line)).unwrap()
-    }
-}
 
 const LINE: &str = "layers net.onnx glyphs.npz --scale 1/255 --precision f64";
 
@@ -59,7 +18,7 @@ fn median(mut values: Vec<f64>) -> f64 {
 
 #[test]
 fn medians_are_those_of_the_scores() {
-    let place = Place::new();
+    let place = Place::with("--samples 40");
     let found = place.json(&format!("{LINE} --json -q --compat 1e-3"));
     let scores = place.succeed(
         "score net.onnx glyphs.npz --scale 1/255 --precision f64 --wrt layers,params --compat 1e-3 -o - -q",
@@ -98,7 +57,7 @@ fn medians_are_those_of_the_scores() {
 
 #[test]
 fn a_store_gives_the_same_table() {
-    let place = Place::new();
+    let place = Place::with("--samples 40");
     place.succeed(
         "score net.onnx glyphs.npz --scale 1/255 --precision f64 --wrt layers,params --store grams -o s.csv -q",
     );
@@ -118,7 +77,7 @@ fn a_store_gives_the_same_table() {
 
 #[test]
 fn layers_are_disturbed_for_real() {
-    let place = Place::new();
+    let place = Place::with("--samples 40");
     let line = format!("{LINE} --json -q --strengths 0.001,0.2 --draws 4");
     let found = place.json(&format!("{line} --verify noise --threads 1"));
     let verified = &found["networks"][0]["verification"];
@@ -149,7 +108,7 @@ fn layers_are_disturbed_for_real() {
 
 #[test]
 fn networks_stand_side_by_side() {
-    let place = Place::new();
+    let place = Place::with("--samples 40");
     fs::copy(place.path("net.onnx"), place.path("twin.onnx")).unwrap();
     let text = place.succeed(&format!(
         "{LINE} --model twin.onnx --report l.html -o l.csv"
@@ -170,7 +129,7 @@ fn networks_stand_side_by_side() {
 
 #[test]
 fn bad_input_is_one_line_that_names_it() {
-    let place = Place::new();
+    let place = Place::with("--samples 40");
     for (options, named) in [
         ("--verify noise --strengths 0", "strength 0"),
         ("--verify knockout --strengths 2", "strength 2"),

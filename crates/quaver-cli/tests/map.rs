@@ -1,84 +1,39 @@
 //! `quaver map` as its users meet it.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+mod common;
+
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::PathBuf;
-use std::process::{Command, Output};
 
+use common::Place;
 use npyz::NpyFile;
 use serde_json::Value as Json;
-use tempfile::TempDir;
 use zip::ZipArchive;
 
-/// A folder with a network and 12 pictures for it.
-struct Place {
-    folder: TempDir,
-}
-
-impl Place {
-    fn new() -> Self {
-        let place = Self {
-            folder: tempfile::tempdir().unwrap(),
-        };
-        let network = include_bytes!("../../quaver/assets/demo_glyphs.onnx");
-        fs::write(place.path("net.onnx"), network).unwrap();
-        place.succeed("demo --export-data glyphs.npz --samples 12 --quiet");
-        place
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn run(&self, line: &str) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_quaver"))
-            .current_dir(self.folder.path())
-            .args(line.split_whitespace())
-            .env_remove("QUAVER_THREADS")
-            .output()
-            .unwrap()
-    }
-
-    fn succeed(&self, line: &str) -> String {
-        let output = self.run(line);
-        let message = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{line}: {message}");
-        String::from_utf8(output.stdout).unwrap()
-    }
-
-    /// Shapes and values of all arrays of a file.
-    fn arrays(&self, name: &str) -> BTreeMap<String, (Vec<u64>, Vec<f64>)> {
-        let mut archive = ZipArchive::new(File::open(self.path(name)).unwrap()).unwrap();
-        let n = archive.len();
-        let read = |at: usize| {
-            let member = archive.by_index(at).unwrap();
-            let name = member.name().unwrap().trim_end_matches(".npy").to_owned();
-            let array = NpyFile::new(member).unwrap();
-            let shape = array.shape().to_vec();
-            (name, (shape, array.into_vec().unwrap()))
-        };
-        (0..n).map(read).collect()
-    }
-
-    fn files(&self) -> Vec<String> {
-        let entries = self.folder.path().read_dir().unwrap();
-        let mut names: Vec<String> = entries
-            .map(|e| e.unwrap().file_name().into_string().unwrap())
-            .collect();
-        names.sort();
-        names
-    }
+/// Shapes and values of all arrays of a file.
+fn arrays(place: &Place, name: &str) -> BTreeMap<String, (Vec<u64>, Vec<f64>)> {
+    let mut archive = ZipArchive::new(File::open(place.path(name)).unwrap()).unwrap();
+    let n = archive.len();
+    let read = |at: usize| {
+        let member = archive.by_index(at).unwrap();
+        let name = member.name().unwrap().trim_end_matches(".npy").to_owned();
+        let array = NpyFile::new(member).unwrap();
+        let shape = array.shape().to_vec();
+        (name, (shape, array.into_vec().unwrap()))
+    };
+    (0..n).map(read).collect()
 }
 
 const LINE: &str = "map net.onnx glyphs.npz --scale 1/255 --precision f64";
 
 #[test]
 fn arrays_have_every_measure_scale_and_channel() {
-    let place = Place::new();
+    let place = Place::with("--samples 12");
     let line = format!("{LINE} --indices 3,5 --scales 1,5 --compat 1e-3 -o maps --quiet");
     place.succeed(&line);
-    let arrays = place.arrays("maps/glyphs-00003.npz");
+    let arrays = arrays(&place, "maps/glyphs-00003.npz");
     let measures = [
         "fi",
         "saturation",
@@ -125,7 +80,7 @@ fn arrays_have_every_measure_scale_and_channel() {
 
 #[test]
 fn channels_add_up() {
-    let place = Place::new();
+    let place = Place::with("--samples 12");
     let data = std::env::var_os("QUAVER_TEST_DATA")
         .map_or_else(|| PathBuf::from("../../../shared/data"), PathBuf::from);
     let (network, batch) = (
@@ -147,7 +102,7 @@ fn channels_add_up() {
     fs::copy(network, place.path("r.onnx")).unwrap();
     fs::copy(batch, place.path("batch.bin")).unwrap();
     place.succeed("map r.onnx batch.bin --limit 1 --scales 3 -o maps --quiet --precision f64");
-    let arrays = place.arrays("maps/batch-00000.npz");
+    let arrays = arrays(&place, "maps/batch-00000.npz");
     for measure in ["fisher_trace", "gradient2"] {
         let (shape, channels) = &arrays[&format!("{measure}_scale3")];
         assert_eq!(shape, &[3, 32, 32]);
@@ -161,7 +116,7 @@ fn channels_add_up() {
 
 #[test]
 fn a_saturated_map_says_so() {
-    let place = Place::new();
+    let place = Place::with("--samples 12");
     let files = "--limit 1 --scales 1,9 -o maps --report maps.html";
     let text = place.succeed(&format!("{LINE} {files}"));
     assert!(
@@ -190,7 +145,7 @@ fn a_saturated_map_says_so() {
 
 #[test]
 fn bytes_do_not_depend_on_threads() {
-    let place = Place::new();
+    let place = Place::with("--samples 12");
     for (threads, out) in [(1, "one"), (3, "three")] {
         place.succeed(&format!(
             "{LINE} --limit 4 --scales 3 --threads {threads} -o {out} -q"
@@ -204,7 +159,7 @@ fn bytes_do_not_depend_on_threads() {
 
 #[test]
 fn bad_input_is_one_line_that_names_it_and_leaves_nothing() {
-    let place = Place::new();
+    let place = Place::with("--samples 12");
     fs::write(place.path("broken.png"), b"\x89PNG\r\n\x1a\n").unwrap();
     let before = place.files();
     for (line, named) in [
@@ -227,7 +182,7 @@ fn bad_input_is_one_line_that_names_it_and_leaves_nothing() {
 
 #[test]
 fn an_image_that_cannot_be_read_is_left_out() {
-    let place = Place::new();
+    let place = Place::with("--samples 12");
     let picture = image::GrayImage::from_fn(28, 28, |x, y| image::Luma([(9 * x + 7 * y) as u8]));
     fs::create_dir(place.path("other")).unwrap();
     for name in ["a.png", "a.bmp", "other/a.png"] {

@@ -1,59 +1,12 @@
 //! outliers, simulate, compare and report as their users meet them.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+mod common;
+
 use std::fs;
-use std::path::PathBuf;
-use std::process::{Command, Output};
 
+use common::Place;
 use serde_json::Value as Json;
-use tempfile::TempDir;
-
-/// A folder with a network and 300 pictures for it.
-struct Place {
-    folder: TempDir,
-}
-
-impl Place {
-    fn new() -> Self {
-        let place = Self {
-            folder: tempfile::tempdir().unwrap(),
-        };
-        let network = include_bytes!("../../quaver/assets/demo_glyphs.onnx");
-        fs::write(place.path("net.onnx"), network).unwrap();
-        place.succeed(
-            "demo --export-data glyphs.npz --samples 300 --mislabelled 0 --overlaid 0 --quiet",
-        );
-        place
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn read(&self, name: &str) -> Vec<u8> {
-        fs::read(self.path(name)).unwrap()
-    }
-
-    fn run(&self, line: &str) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_quaver"))
-            .current_dir(self.folder.path())
-            .args(line.split_whitespace())
-            .env_remove("QUAVER_THREADS")
-            .output()
-            .unwrap()
-    }
-
-    fn succeed(&self, line: &str) -> String {
-        let output = self.run(line);
-        let message = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{line}: {message}");
-        String::from_utf8(output.stdout).unwrap()
-    }
-
-    fn json(&self, line: &str) -> Json {
-        serde_json::from_str(&self.succeed(line)).unwrap()
-    }
-}
 
 fn area(found: &Json, measure: &str, name: &str) -> f64 {
     let measures = found["blocks"][0]["measures"].as_array().unwrap();
@@ -66,7 +19,7 @@ fn area(found: &Json, measure: &str, name: &str) -> f64 {
 
 #[test]
 fn simulated_outliers_are_found_again() {
-    let place = Place::new();
+    let place = Place::with("--samples 300 --mislabelled 0 --overlaid 0");
     for (kind, more) in [("overlay", "--outliers 60"), ("mislabel", "--outliers 60")] {
         let simulate =
             |name: &str| format!("simulate {kind} glyphs.npz -o {name} --seed 4 {more} -q");
@@ -103,7 +56,7 @@ fn simulated_outliers_are_found_again() {
 
 #[test]
 fn truth_may_be_a_file_and_bad_truth_is_named() {
-    let place = Place::new();
+    let place = Place::with("--samples 300 --mislabelled 0 --overlaid 0");
     let lines = |value: &dyn Fn(usize) -> &'static str| -> String {
         (0..300).map(|at| format!("{}\n", value(at))).collect()
     };
@@ -143,7 +96,7 @@ fn truth_may_be_a_file_and_bad_truth_is_named() {
 
 #[test]
 fn sets_and_networks_are_compared() {
-    let place = Place::new();
+    let place = Place::with("--samples 300 --mislabelled 0 --overlaid 0");
     place.succeed("simulate overlay glyphs.npz -o overlaid.npz -q --outliers 100");
     fs::copy(place.path("net.onnx"), place.path("twin.onnx")).unwrap();
     let line =
@@ -181,7 +134,7 @@ fn sets_and_networks_are_compared() {
 
 #[test]
 fn bad_input_is_one_line_that_names_it_and_leaves_nothing() {
-    let place = Place::new();
+    let place = Place::with("--samples 300 --mislabelled 0 --overlaid 0");
     fs::write(place.path("no.json"), "{\"is\": 1}").unwrap();
     let names = || {
         let entries = fs::read_dir(place.folder.path()).unwrap();
