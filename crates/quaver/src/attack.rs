@@ -318,6 +318,7 @@ impl Model {
         ordered(
             dataset.len(),
             workers(options.threads),
+            stop,
             || Compiled::new(&program, self),
             work,
             |_, attacked| emit(attacked),

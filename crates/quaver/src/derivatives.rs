@@ -7,6 +7,7 @@
 //! n coordinates.
 
 use std::num::NonZeroUsize;
+use std::sync::atomic::AtomicBool;
 
 use quaver_data::Dataset;
 use quaver_engine::{Program, ProgramOptions, Real, ValueId};
@@ -234,7 +235,16 @@ impl Model {
         emit: impl FnMut(usize, R) -> Result<(), Error>,
     ) -> Result<(), Error> {
         self.check_shape(dataset)?;
-        ordered(dataset.len(), workers(options.threads), state, work, emit)
+        // These are stopped by an error of `emit`.
+        let never = AtomicBool::new(false);
+        ordered(
+            dataset.len(),
+            workers(options.threads),
+            &never,
+            state,
+            work,
+            emit,
+        )
     }
 }
 

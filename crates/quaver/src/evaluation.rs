@@ -6,7 +6,7 @@
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::ops::Range;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
 use quaver_geometry::{ClassGram, Family, Lumping};
 
@@ -142,13 +142,9 @@ pub(crate) fn each<R: Send>(
     ordered(
         n,
         workers(threads),
+        stop,
         || source.reader(),
-        |reader, item| {
-            if stop.load(Ordering::Relaxed) {
-                return Err(Error::new(ErrorKind::Interrupted, "interrupted"));
-            }
-            work(reader(position(item))?)
-        },
+        |reader, item| work(reader(position(item))?),
         |_, result| emit(result),
     )
 }

@@ -11,7 +11,7 @@ mod planes;
 mod windows;
 
 use std::num::NonZeroUsize;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
 use quaver_data::{Dataset, Sample};
 use quaver_engine::{ProgramOptions, Real};
@@ -248,9 +248,6 @@ impl Model {
             options,
         };
         let work = |state: &mut State<T>, at: usize| -> Result<Mapped, Error> {
-            if stop.load(Ordering::Relaxed) {
-                return Err(Error::new(ErrorKind::Interrupted, "interrupted"));
-            }
             let index = dataset.original_index(at);
             let sample = match dataset.read(at) {
                 Err(error) if !error.is_of_sample() => return Err(error.into()),
@@ -268,6 +265,7 @@ impl Model {
         ordered(
             dataset.len(),
             workers(options.threads),
+            stop,
             || mapper.sensitivity.state(),
             work,
             |_, map| emit(map),

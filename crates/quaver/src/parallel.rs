@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError, mpsc};
 
 use crate::{Error, ErrorKind};
@@ -17,13 +17,15 @@ pub(crate) fn workers(wanted: Option<NonZeroUsize>) -> NonZeroUsize {
 }
 
 /// Calls `work` for items 0..n on `threads` threads, each with a state of its own from `state`, and `emit` on
-/// this thread with every result in the order of the items.
+/// this thread with every result in the order of the items. After `stop` was set no item is begun and none emitted.
 ///
 /// # Errors
 /// The first error in the order of the items, of `work` or `emit`; later items may then be left undone.
+/// [`ErrorKind::Interrupted`] if items are left when `stop` is set.
 pub(crate) fn ordered<S, R: Send>(
     n: usize,
     threads: NonZeroUsize,
+    stop: &AtomicBool,
     state: impl Fn() -> S + Sync,
     work: impl Fn(&mut S, usize) -> Result<R, Error> + Sync,
     mut emit: impl FnMut(usize, R) -> Result<(), Error>,
@@ -46,22 +48,31 @@ pub(crate) fn ordered<S, R: Send>(
                     if item >= n || !gate.wait_until(|emitted| item < emitted + window) {
                         return;
                     }
-                    if sender.send((item, work(&mut state, item))).is_err() {
+                    let result = go_on(stop).and_then(|()| work(&mut state, item));
+                    if sender.send((item, result)).is_err() {
                         return;
                     }
                 }
             });
         }
         drop(sender);
-        let result = collect(n, &receiver, &gate, &mut emit);
+        let result = collect(n, stop, &receiver, &gate, &mut emit);
         // Lets threads that wait for room go home, whether all is done or something failed.
         gate.close();
         result
     })
 }
 
+fn go_on(stop: &AtomicBool) -> Result<(), Error> {
+    if stop.load(Ordering::Relaxed) {
+        return Err(Error::new(ErrorKind::Interrupted, "interrupted"));
+    }
+    Ok(())
+}
+
 fn collect<R>(
     n: usize,
+    stop: &AtomicBool,
     receiver: &mpsc::Receiver<(usize, Result<R, Error>)>,
     gate: &Gate,
     emit: &mut impl FnMut(usize, R) -> Result<(), Error>,
@@ -80,6 +91,8 @@ fn collect<R>(
             };
             early.insert(done, result);
         };
+        // Whether items that were done meanwhile come out must not depend on how fast they were done.
+        go_on(stop)?;
         emit(item, result?)?;
         gate.advance(item + 1);
     }
@@ -139,6 +152,7 @@ mod tests {
             ordered(
                 1000,
                 threads(n_threads),
+                &AtomicBool::new(false),
                 || (),
                 |(), item| {
                     // Uneven work, so that threads overtake each other.
@@ -163,6 +177,7 @@ mod tests {
         let error = ordered(
             500,
             threads(3),
+            &AtomicBool::new(false),
             || (),
             |(), item| {
                 if item % 100 == 99 {
@@ -178,6 +193,7 @@ mod tests {
         let error = ordered(
             500,
             threads(3),
+            &AtomicBool::new(false),
             || (),
             |(), _| Ok(()),
             |item, ()| {
@@ -186,6 +202,29 @@ mod tests {
         )
         .unwrap_err();
         assert_eq!(error.to_string(), "item 7");
-        ordered(0, threads(3), || (), |(), _| Ok(()), |_, ()| Ok(())).unwrap();
+        let stop = AtomicBool::new(false);
+        ordered(0, threads(3), &stop, || (), |(), _| Ok(()), |_, ()| Ok(())).unwrap();
+    }
+
+    #[test]
+    fn after_stop_nothing_is_emitted_even_if_it_is_done() {
+        let stop = AtomicBool::new(false);
+        let mut emitted = 0;
+        let error = ordered(
+            3,
+            threads(3),
+            &stop,
+            || (),
+            |(), _| Ok(()),
+            |_, ()| {
+                // Long enough for the others to be done.
+                std::thread::sleep(std::time::Duration::from_millis(20));
+                emitted += 1;
+                stop.store(true, Ordering::Relaxed);
+                Ok(())
+            },
+        )
+        .unwrap_err();
+        assert_eq!((error.kind(), emitted), (ErrorKind::Interrupted, 1));
     }
 }

@@ -8,7 +8,7 @@
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
 use quaver_data::Dataset;
 use quaver_engine::{Graph, Program, Real};
@@ -197,6 +197,7 @@ impl Bench<'_> {
         ordered(
             n_runs,
             workers(options.threads),
+            self.stop,
             || (),
             |(), at| {
                 let block = trained[at / (n_strengths * draws)];
@@ -243,9 +244,6 @@ impl Bench<'_> {
 
     /// The network with one layer disturbed; `run` numbers the draw.
     fn disturbed(&self, block: &Block, strength: f64, run: u64) -> Result<Model, Error> {
-        if self.stop.load(Ordering::Relaxed) {
-            return Err(Error::new(ErrorKind::Interrupted, "interrupted"));
-        }
         let is_member = |name: &str| block.members.iter().any(|member| **member == *name);
         let disturbance = self.options.disturbance;
         // A direction first, whose length is known only when all of it is drawn.
