@@ -11,7 +11,6 @@ use std::time::Instant;
 
 use quaver_kernels::Isa;
 use quaver_kernels::conv::{Conv, ConvOptions, ConvShape};
-use quaver_kernels::weights::{LayerShape, weight_gram};
 use quaver_kernels::window::{AXES, Window};
 
 /// Cotangents of ten classes.
@@ -113,24 +112,37 @@ fn main() {
             );
         }
     }
-    println!("class Gram of a layer's weights, one thread, ms");
-    for (positions, inputs, outputs) in [
-        (1024, 144, 16),
-        (256, 288, 32),
-        (64, 576, 64),
-        (16, 4608, 512),
+    println!(
+        "class Gram of a convolution's weights, one thread, ms, and GF/s of forming gradients"
+    );
+    for (c_in, c_out, size, kernel, stride) in [
+        (16, 16, 32, 3, 1),
+        (32, 32, 16, 3, 1),
+        (64, 64, 8, 3, 1),
+        (16, 32, 32, 3, 2),
+        (64, 64, 32, 3, 1),
+        (128, 128, 16, 3, 1),
+        (512, 512, 4, 3, 1),
+        (128, 32, 32, 3, 1),
+        (64, 256, 32, 1, 1),
+        (512, 128, 16, 1, 1),
+        (3, 64, 32, 3, 1),
     ] {
-        let shape = LayerShape {
-            positions,
-            inputs,
-            outputs,
-        };
-        let (x, gy) = (noise(positions * inputs), noise(V * positions * outputs));
+        let shape = conv(c_in, c_out, size, kernel, stride);
+        let window = shape.window.clone();
+        let weight = noise(c_in * c_out * window.n_taps());
+        let macs = shape.macs();
+        let (x, gy) = (
+            noise(window.n_input() * c_in),
+            noise(V * window.n_output() * c_out),
+        );
+        let conv = Conv::new(shape, &weight, None, ConvOptions::default());
         let (mut s, mut scratch) = ([0.0; V * V], Vec::new());
-        let seconds = shortest(|| weight_gram(shape, black_box(&x), &gy, &mut s, &mut scratch));
+        let seconds = shortest(|| conv.weight_gram(1, black_box(&x), &gy, &mut s, &mut scratch));
         println!(
-            "T {positions:>4}, C {inputs:>4}, O {outputs:>3}: {:.3}",
-            seconds * 1e3
+            "{c_in:>5} -> {c_out:<4} {size:>2}x{size:<2} k{kernel} s{stride}  {:7.3} ms {:6.1}",
+            seconds * 1e3,
+            2.0 * macs as f64 * V as f64 / seconds / 1e9
         );
     }
     peak();

@@ -68,6 +68,12 @@ pub(crate) fn aligned<T: Scalar>(scratch: &mut Vec<T>, n: usize) -> &mut [T] {
     &mut scratch[skip..skip + n]
 }
 
+/// The distance between rows of length `n`: whole cache lines, and an odd number of them, since rows a power of
+/// two apart would fall on the same few places of the cache.
+pub(crate) fn apart(n: usize) -> usize {
+    (n.div_ceil(16) | 1) * 16
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,18 +1,19 @@
-//! Convolution over up to three spatial axes, with groups: forward, and backward to its input.
+//! Convolution over up to three spatial axes, with groups: forward, backward to its input, and the class Gram of its weights.
 //!
 //! Channels-last: a value is positions × channels. Weights never change, so they are laid out once, for the way
 //! that costs least: Winograd's algorithm for 3×3 kernels of stride 1, tap by tap for depthwise ones, a product over
 //! rows found through a table of positions for all others.
 
+mod weights;
+
 use std::sync::OnceLock;
 
+use crate::Scalar;
 use crate::depthwise::Depthwise;
-use crate::direct::{Direct, Links, OUTSIDE};
+use crate::direct::{Direct, Links};
 use crate::simd::Isa;
-use crate::weights::{self, LayerShape};
 use crate::window::{AXES, Window};
-use crate::winograd::{Tile, Winograd};
-use crate::{Scalar, gram};
+use crate::winograd::{Tile, WeightGradient, Winograd};
 
 /// The shape of a convolution.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,6 +109,8 @@ pub struct Conv<T> {
     backward: Route<T>,
     /// Which position reads which, for the gradients of the weights; made when first needed.
     links: OnceLock<Links>,
+    /// The gradients of the weights in Winograd's domain, where it applies.
+    gradient: Option<WeightGradient>,
 }
 
 impl<T: Scalar> Conv<T> {
@@ -130,6 +133,7 @@ impl<T: Scalar> Conv<T> {
                 forward: Route::Depthwise(links(Links::forward(w)).with_bias(bias)),
                 backward: Route::Depthwise(links(Links::backward(w))),
                 links: OnceLock::new(),
+                gradient: None,
                 shape,
             };
         }
@@ -178,11 +182,20 @@ impl<T: Scalar> Conv<T> {
                 |g, o, c, tap| at(g * o_group + o, c, tap),
             )),
         };
+        let gradient = pads.map(|(pad, _)| WeightGradient {
+            tile: Tile::Four,
+            c_in: shape.c_in,
+            c_out: shape.c_out,
+            input: [w.input[1], w.input[2]],
+            output: [w.output[1], w.output[2]],
+            pad,
+        });
         Self {
             shape,
             forward,
             backward,
             links: OnceLock::new(),
+            gradient,
         }
     }
 
@@ -201,120 +214,6 @@ impl<T: Scalar> Conv<T> {
     /// gy (V × output positions × O).
     pub fn backward_data(&self, gy: &[T], gx: &mut [T], scratch: &mut Vec<T>) {
         self.backward.run(gy, gx, scratch);
-    }
-
-    /// S (V × V) ← S + the class Gram of the weights, from the input x (N × input positions × C) and the
-    /// cotangents gy (V × N × output positions × O) of the output.
-    pub fn weight_gram(
-        &self,
-        n_images: usize,
-        x: &[T],
-        gy: &[T],
-        s: &mut [f64],
-        scratch: &mut Vec<T>,
-    ) {
-        if self.shape.c_group() == 1 {
-            // Few weights and no product to form them by.
-            let per_cotangent = n_images * self.shape.window.n_output() * self.shape.c_out;
-            let v = gy.len() / per_cotangent;
-            let n = self.shape.c_out * self.shape.window.n_taps();
-            let mut rows = vec![T::ZERO; v * n];
-            self.weight_rows(n_images, x, gy, &mut rows, scratch);
-            return gram::accumulate(&rows, &rows, v, s);
-        }
-        self.each_group(n_images, x, gy, |_, shape, patches, gy| {
-            weights::weight_gram(shape, patches, gy, s, scratch);
-        });
-    }
-
-    /// rows (V × O × C/groups × taps) ← rows + the gradients of the weights, arguments as for
-    /// [`Conv::weight_gram`].
-    pub fn weight_rows(
-        &self,
-        n_images: usize,
-        x: &[T],
-        gy: &[T],
-        rows: &mut [T],
-        scratch: &mut Vec<T>,
-    ) {
-        let (c_group, taps) = (self.shape.c_group(), self.shape.window.n_taps());
-        let n = self.shape.c_out * c_group * taps;
-        let mut formed = Vec::new();
-        self.each_group(n_images, x, gy, |group, shape, patches, gy| {
-            let o_group = shape.outputs;
-            let v = rows.len() / n;
-            formed.resize(v * o_group * shape.inputs, T::ZERO);
-            weights::weight_rows(shape, patches, gy, &mut formed, scratch);
-            for (row, formed) in rows
-                .chunks_exact_mut(n)
-                .zip(formed.chunks_exact(o_group * shape.inputs))
-            {
-                let row = &mut row[group * o_group * c_group * taps..][..o_group * c_group * taps];
-                // Formed taps × channels × outputs; weights are outputs × channels × taps.
-                for (o, row) in row.chunks_exact_mut(c_group * taps).enumerate() {
-                    for (i, row) in row.iter_mut().enumerate() {
-                        *row += formed[(i % taps * c_group + i / taps) * o_group + o];
-                    }
-                }
-            }
-        });
-    }
-
-    /// Hands out each group as a layer: its sizes, what it reads (patches, taps × channels each) and the
-    /// cotangents of what it writes.
-    fn each_group(
-        &self,
-        n_images: usize,
-        x: &[T],
-        gy: &[T],
-        mut visit: impl FnMut(usize, LayerShape, &[T], &[T]),
-    ) {
-        let ConvShape {
-            window,
-            c_in,
-            c_out,
-            groups,
-        } = &self.shape;
-        let (c_group, o_group) = (self.shape.c_group(), self.shape.o_group());
-        let shape = LayerShape {
-            positions: n_images * window.n_output(),
-            inputs: window.n_taps() * c_group,
-            outputs: o_group,
-        };
-        assert_eq!(
-            x.len(),
-            n_images * window.n_input() * c_in,
-            "x is N × positions × C"
-        );
-        if *groups == 1 && window.is_identity() {
-            return visit(0, shape, x, gy);
-        }
-        let links = self.links.get_or_init(|| Links::forward(window));
-        let from = &links.phases[0].from;
-        let mut patches = vec![T::ZERO; shape.positions * shape.inputs];
-        let mut deltas = Vec::new();
-        for group in 0..*groups {
-            let positions = patches.chunks_exact_mut(from.len() * c_group);
-            for (patches, x) in positions.zip(x.chunks_exact(window.n_input() * c_in)) {
-                for (patch, &from) in patches.chunks_exact_mut(c_group).zip(from) {
-                    if from == OUTSIDE {
-                        patch.fill(T::ZERO);
-                    } else {
-                        let at = from as usize * c_in + group * c_group;
-                        patch.copy_from_slice(&x[at..at + c_group]);
-                    }
-                }
-            }
-            if *groups == 1 {
-                visit(0, shape, &patches, gy);
-            } else {
-                deltas.clear();
-                for gy in gy.chunks_exact(*c_out) {
-                    deltas.extend_from_slice(&gy[group * o_group..][..o_group]);
-                }
-                visit(group, shape, &patches, &deltas);
-            }
-        }
     }
 }
 

@@ -1,10 +1,19 @@
 //! Inner products of Jacobian rows, accumulated in `f64` whatever the rows are.
 
+use std::ops::Range;
+
 use crate::Scalar;
 use crate::simd::{Isa, Kernel, Simd, dispatch};
 
-/// Long rows are cut so that a stretch of all V of them stays in the nearest cache.
-const STRETCH: usize = 512;
+/// Long rows are cut so that a stretch of all of them, in double precision, stays in the nearest cache.
+const STRETCH: usize = 256;
+
+/// Rows by as many rows are multiplied at once: nine sums stay in registers, and every number that is fetched is used
+/// three times.
+const SIDE: usize = 3;
+
+/// No vector has more elements of double precision.
+const MOST_LANES: usize = 8;
 
 /// S ← J Jᵀ for `rows` of shape V × n; S is V × V, row-major, symmetric to the last bit.
 ///
@@ -22,59 +31,113 @@ pub fn gram<T: Scalar>(rows: &[T], n_rows: usize, s: &mut [f64]) {
 /// # Panics
 /// If the rows do not divide into V, or S is not V × V.
 pub fn accumulate<T: Scalar>(a: &[T], b: &[T], n_rows: usize, s: &mut [f64]) {
-    struct Job<'a, T>(&'a [T], &'a [T], usize, &'a mut [f64]);
-    impl<T: Scalar> Kernel<T> for Job<'_, T> {
-        #[inline(always)]
-        fn run<S: Simd<T>>(self, _: S) {
-            add_products(self.0, self.1, self.2, self.3);
-        }
-    }
     assert_eq!(a.len(), b.len(), "rows of one length");
     assert_eq!(s.len(), n_rows * n_rows, "S is V × V");
-    dispatch(Isa::best(), Job(a, b, n_rows, s));
-}
-
-#[inline(always)]
-fn add_products<T: Scalar>(rows: &[T], others: &[T], n_rows: usize, s: &mut [f64]) {
-    if n_rows == 0 || rows.is_empty() {
+    if n_rows == 0 || a.is_empty() {
         return;
     }
-    assert!(rows.len().is_multiple_of(n_rows), "rows of one length");
-    let n = rows.len() / n_rows;
-    for start in (0..n).step_by(STRETCH) {
-        let end = (start + STRETCH).min(n);
+    assert!(a.len().is_multiple_of(n_rows), "rows of one length");
+    dispatch(Isa::best(), Job { a, b, n_rows, s });
+}
+
+struct Job<'a, T> {
+    a: &'a [T],
+    b: &'a [T],
+    n_rows: usize,
+    s: &'a mut [f64],
+}
+
+impl<T: Scalar> Kernel<f64> for Job<'_, T> {
+    #[inline(always)]
+    fn run<S: Simd<f64>>(self, simd: S) {
+        let Self { a, b, n_rows, s } = self;
+        let n = a.len() / n_rows;
+        let is_square = std::ptr::eq(a, b);
+        // Rows that are not there, and elements behind the last, are zeros.
+        let n_padded = n_rows.next_multiple_of(SIDE);
+        let stride = STRETCH.min(n.next_multiple_of(MOST_LANES));
+        let mut wide = vec![0.0; n_padded * stride * (1 + usize::from(!is_square))];
+        let (wide_a, wide_b) = wide.split_at_mut(n_padded * stride);
+        for start in (0..n).step_by(STRETCH) {
+            let count = STRETCH.min(n - start);
+            widen(a, n, start..start + count, wide_a, stride);
+            if !is_square {
+                widen(b, n, start..start + count, wide_b, stride);
+            }
+            let wide_b = if is_square { &*wide_a } else { &*wide_b };
+            for i in (0..n_rows).step_by(SIDE) {
+                for j in (0..=i).step_by(SIDE) {
+                    let of =
+                        |wide: &[f64], at: usize| wide[at * stride..][..SIDE * stride].as_ptr();
+                    let (a, b) = (of(wide_a, i), of(wide_b, j));
+                    // SAFETY: SIDE rows follow either, each a whole number of vectors that covers `count`.
+                    let sums = unsafe { products(simd, a, b, stride, count.div_ceil(S::LANES)) };
+                    for (k, sums) in sums.iter().enumerate().take(n_rows - i) {
+                        for (l, sum) in sums.iter().enumerate().take(n_rows - j) {
+                            s[(i + k) * n_rows + j + l] += sum;
+                        }
+                    }
+                }
+            }
+        }
         for i in 0..n_rows {
-            let a = &rows[i * n + start..i * n + end];
-            for j in 0..=i {
-                let b = &others[j * n + start..j * n + end];
-                s[i * n_rows + j] += dot(a, b);
+            for j in 0..i {
+                s[j * n_rows + i] = s[i * n_rows + j];
             }
         }
     }
-    for i in 0..n_rows {
-        for j in 0..i {
-            s[j * n_rows + i] = s[i * n_rows + j];
+}
+
+/// A stretch of every row in double precision, zeros behind it.
+#[inline(always)]
+fn widen<T: Scalar>(rows: &[T], n: usize, stretch: Range<usize>, wide: &mut [f64], stride: usize) {
+    for (row, wide) in rows.chunks_exact(n).zip(wide.chunks_exact_mut(stride)) {
+        for (wide, x) in wide.iter_mut().zip(&row[stretch.clone()]) {
+            *wide = x.to_f64();
         }
+        wide[stretch.len()..].fill(0.0);
     }
 }
 
-/// Σ aᵢ bᵢ in `f64`, in eight independent sums so that the machine can overlap them; always in the same order.
+/// The inner products of SIDE rows from `a` on with SIDE rows from `b` on.
+///
+/// # Safety
+/// Rows are `stride` apart, and `n_vectors` whole vectors of each are readable.
 #[inline(always)]
-fn dot<T: Scalar>(a: &[T], b: &[T]) -> f64 {
-    let mut sums = [0.0f64; 8];
-    let (a8, a_rest) = a.as_chunks::<8>();
-    let (b8, b_rest) = b.as_chunks::<8>();
-    for (a, b) in a8.iter().zip(b8) {
-        for lane in 0..8 {
-            sums[lane] += a[lane].to_f64() * b[lane].to_f64();
+unsafe fn products<S: Simd<f64>>(
+    simd: S,
+    a: *const f64,
+    b: *const f64,
+    stride: usize,
+    n_vectors: usize,
+) -> [[f64; SIDE]; SIDE] {
+    let mut sums = [[simd.splat(0.0); SIDE]; SIDE];
+    for at in 0..n_vectors {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let at = at * S::LANES;
+            let mut x = [simd.splat(0.0); SIDE];
+            for (k, x) in x.iter_mut().enumerate() {
+                *x = simd.load(a.add(k * stride + at));
+            }
+            for l in 0..SIDE {
+                let y = simd.load(b.add(l * stride + at));
+                for k in 0..SIDE {
+                    sums[k][l] = simd.mul_add(x[k], y, sums[k][l]);
+                }
+            }
         }
     }
-    let rest: f64 = a_rest
-        .iter()
-        .zip(b_rest)
-        .map(|(a, b)| a.to_f64() * b.to_f64())
-        .sum();
-    sums.iter().sum::<f64>() + rest
+    let mut totals = [[0.0; SIDE]; SIDE];
+    for (totals, sums) in totals.iter_mut().zip(sums) {
+        for (total, sum) in totals.iter_mut().zip(sums) {
+            let mut lanes = [0.0; MOST_LANES];
+            // SAFETY: no vector has more elements.
+            unsafe { simd.store(lanes.as_mut_ptr(), sum) };
+            *total = lanes[..S::LANES].iter().sum();
+        }
+    }
+    totals
 }
 
 #[cfg(test)]

@@ -81,6 +81,12 @@ impl<'a, T: Scalar> Panels<'a, T> {
         k * n.next_multiple_of(isa.lanes::<T>())
     }
 
+    /// A k × n matrix that lies in panels already, where [`place`] says.
+    pub(crate) fn laid(isa: Isa, k: usize, n: usize, values: &'a [T]) -> Self {
+        assert!(values.len() >= Self::len(isa, k, n), "all panels are there");
+        Self { isa, k, n, values }
+    }
+
     /// Packs the row-major k × n matrix `b` into `space`, which has [`Panels::len`] elements.
     pub(crate) fn pack(isa: Isa, k: usize, n: usize, b: &'a [T], space: &'a mut [T]) -> Self {
         let lanes = isa.lanes::<T>();
@@ -112,6 +118,15 @@ impl<'a, T: Scalar> Panels<'a, T> {
     }
 }
 
+/// Where a vector of a k × n matrix lies in its panels, the vector that starts at column `column` of row 0, and how far
+/// apart the rows are.
+#[inline(always)]
+pub(crate) fn place(k: usize, n: usize, column: usize, lanes: usize) -> (usize, usize) {
+    let panel = column - column % (PANEL * lanes);
+    let width = panel_vectors(n - panel, lanes) * lanes;
+    (panel * k + (column - panel), width)
+}
+
 /// The width, in vectors, of the panel that starts where `rest` columns are left.
 #[inline(always)]
 fn panel_vectors(rest: usize, lanes: usize) -> usize {
@@ -136,6 +151,12 @@ pub(crate) enum Start<'a, T> {
 pub(crate) trait Rows<T> {
     /// Stretches per row of A.
     fn taps(&self) -> usize;
+
+    /// From one element of a stretch to the next.
+    #[inline(always)]
+    fn step(&self) -> usize {
+        1
+    }
 
     /// For the `count` rows from `first` on: a[tap · stride + i] and c[i]. Rows are asked for in order.
     fn fill(
@@ -171,10 +192,38 @@ impl<T> Rows<T> for Dense<T> {
     }
 }
 
+/// Rows of Aᵀ and C for two dense row-major matrices A and C.
+pub(crate) struct Transposed<T> {
+    pub a: *const T,
+    pub a_stride: usize,
+    pub c: *mut T,
+    pub c_stride: usize,
+}
+
+impl<T> Rows<T> for Transposed<T> {
+    #[inline(always)]
+    fn taps(&self) -> usize {
+        1
+    }
+
+    #[inline(always)]
+    fn step(&self) -> usize {
+        self.a_stride
+    }
+
+    #[inline(always)]
+    fn fill(&mut self, first: usize, count: usize, _: usize, a: &mut [*const T], c: &mut [*mut T]) {
+        for i in 0..count {
+            a[i] = self.a.wrapping_add(first + i);
+            c[i] = self.c.wrapping_add((first + i) * self.c_stride);
+        }
+    }
+}
+
 /// C ← start + A B for `m` rows.
 ///
 /// # Safety
-/// Every address that `rows` gives for A has `b.k() / taps` readable elements, every one for C `b.n()` writable
+/// Every address that `rows` gives for A has `b.k() / taps` readable elements `rows.step()` apart, every one for C `b.n()` writable
 /// ones, C overlaps neither A nor B, and `simd` is what `b` was packed for.
 #[inline(always)]
 pub(crate) unsafe fn product<T: Scalar, S: Simd<T>>(
@@ -218,6 +267,7 @@ pub(crate) unsafe fn product<T: Scalar, S: Simd<T>>(
                     simd,
                     taps,
                     k,
+                    step: rows.step(),
                     a: a_rows.as_ptr().wrapping_add(at),
                     b: b_start.wrapping_add(column * b.k),
                     start,
@@ -262,6 +312,7 @@ struct Tile<'a, T, S> {
     simd: S,
     taps: usize,
     k: usize,
+    step: usize,
     /// a[tap · ROWS + row].
     a: *const *const T,
     b: *const T,
@@ -287,7 +338,7 @@ impl<T: Scalar, S: Simd<T>> Tile<'_, T, S> {
                 for l in 0..self.k {
                     let row: [S::V; NV] = std::array::from_fn(|j| simd.load(b.add(j * S::LANES)));
                     each_row!(I < MR {
-                        let x = simd.splat(*a[I].add(l));
+                        let x = simd.splat(*a[I].add(l * self.step));
                         acc[I][0] = simd.mul_add(x, row[0], acc[I][0]);
                         if NV > 1 {
                             acc[I][NV - 1] = simd.mul_add(x, row[NV - 1], acc[I][NV - 1]);

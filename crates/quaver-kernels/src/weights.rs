@@ -7,7 +7,7 @@
 //! - through the kernel matrix K(t, t') = a(t)·a(t'): with E_k = K δ_k, S_kl = ⟨E_k, δ_l⟩, which costs
 //!   T²·C + V·T²·O and never forms a gradient. A dense layer (T = 1) costs one ‖a‖² and V²/2 products of length O.
 
-use crate::buffer::aligned;
+use crate::buffer::{aligned, apart};
 use crate::gram::accumulate;
 use crate::layout::{transpose, transpose_apart};
 use crate::packed::{Dense, Panels, Start, product};
@@ -26,12 +26,33 @@ pub struct LayerShape {
 }
 
 impl LayerShape {
-    /// Whether forming the gradients costs less than the kernel matrix, for V cotangents.
+    /// Multiply–adds of the inner products of V formed gradients. They are summed in double precision: about three times
+    /// the price.
+    pub(crate) fn cost_of_pairs(&self, v: usize) -> usize {
+        3 * v * (v + 1) / 2 * self.outputs * self.inputs
+    }
+
+    /// Multiply–adds that a kernel matrix, once there, leaves to be done for V cotangents.
+    pub(crate) fn cost_through(&self, v: usize) -> usize {
+        let (t, o) = (self.positions, self.outputs);
+        v * t * t * o + 3 * v * (v + 1) / 2 * t * o
+    }
+
+    fn cost_direct(&self, v: usize) -> usize {
+        v * self.outputs * self.positions * self.inputs + self.cost_of_pairs(v)
+    }
+
+    fn cost_kernel(&self, v: usize) -> usize {
+        self.positions.pow(2) * self.inputs + self.cost_through(v)
+    }
+
+    /// Multiply–adds of the cheaper way for V cotangents.
+    pub(crate) fn cost(&self, v: usize) -> usize {
+        self.cost_direct(v).min(self.cost_kernel(v))
+    }
+
     fn is_direct(&self, v: usize) -> bool {
-        let (t, c, o) = (self.positions, self.inputs, self.outputs);
-        // Products of gradients are summed in double precision: about four times the price.
-        let pairs = 4 * v * (v + 1) / 2;
-        v * o * t * c + pairs * o * c < t * t * c + v * t * t * o + pairs * t * o
+        self.cost_direct(v) < self.cost_kernel(v)
     }
 }
 
@@ -58,19 +79,50 @@ pub fn weight_gram<T: Scalar>(
         accumulate(rows, rows, v, s);
         return;
     }
+    let mut matrix = vec![T::ZERO; t * t];
+    kernel(t, shape.inputs, x, &mut matrix, scratch);
+    kernel_gram(shape, &matrix, gy, s, scratch);
+}
+
+/// matrix (T × T) ← the inner products of the rows of x (T × C).
+pub(crate) fn kernel<T: Scalar>(
+    t: usize,
+    c: usize,
+    x: &[T],
+    matrix: &mut [T],
+    scratch: &mut Vec<T>,
+) {
     let isa = Isa::best();
-    let c = shape.inputs;
-    let columns = Panels::<T>::len(isa, c, t).max(Panels::<T>::len(isa, t, o));
-    let space = aligned(scratch, c * t + columns + t * t + v * t * o);
-    let (x_columns, rest) = space.split_at_mut(c * t);
-    let (panels, rest) = rest.split_at_mut(columns);
-    let (kernel, products) = rest.split_at_mut(t * t);
-    transpose(t, c, x, x_columns);
-    let packed = Panels::pack(isa, c, t, x_columns, panels);
-    multiply(t, x, c, packed, kernel);
+    let space = aligned(
+        scratch,
+        (c * t).next_multiple_of(16) + Panels::<T>::len(isa, c, t),
+    );
+    let (columns, panels) = space.split_at_mut((c * t).next_multiple_of(16));
+    let columns = &mut columns[..c * t];
+    transpose(t, c, x, columns);
+    let packed = Panels::pack(isa, c, t, columns, panels);
+    multiply(t, x, c, packed, matrix);
+}
+
+/// S (V × V) ← S + the class Gram of the weights, from the kernel matrix (T × T) of what the layer reads and the
+/// cotangents gy (V × T × O) of what it writes.
+pub(crate) fn kernel_gram<T: Scalar>(
+    shape: LayerShape,
+    matrix: &[T],
+    gy: &[T],
+    s: &mut [f64],
+    scratch: &mut Vec<T>,
+) {
+    let (t, o) = (shape.positions, shape.outputs);
+    let v = gy.len() / (t * o).max(1);
+    let isa = Isa::best();
+    let n_panels = Panels::<T>::len(isa, t, o).next_multiple_of(16);
+    let space = aligned(scratch, n_panels + v * t * o);
+    let (panels, products) = space.split_at_mut(n_panels);
+    let products = &mut products[..v * t * o];
     for (gy, product) in gy.chunks_exact(t * o).zip(products.chunks_exact_mut(t * o)) {
         let packed = Panels::pack(isa, t, o, gy, &mut *panels);
-        multiply(t, kernel, t, packed, product);
+        multiply(t, matrix, t, packed, product);
     }
     // ⟨K δ_k, δ_l⟩ is symmetric because K is.
     accumulate(products, gy, v, s);
@@ -107,12 +159,6 @@ fn space<T: Scalar>(shape: LayerShape) -> usize {
     let (t, c, o) = (shape.positions, shape.inputs, shape.outputs);
     // The second part starts on a cache line too.
     c * apart(t) + Panels::<T>::len(Isa::best(), t, o)
-}
-
-/// The distance between rows of length `n`: whole cache lines, and an odd number of them, since rows a power of
-/// two apart would fall on the same few places of the cache.
-fn apart(n: usize) -> usize {
-    (n.div_ceil(16) | 1) * 16
 }
 
 /// J_kᵀ = aᵀ δ_k (C × O) for every k: what is read is transposed once, cotangents lie as they are needed.

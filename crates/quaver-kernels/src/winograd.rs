@@ -7,144 +7,19 @@
 //! m = 4 interpolates at 0, ±1/√2, ±√2 and ∞ rather than at 0, ±1, ±2, ∞: the transforms then have entries of
 //! similar size, and the error in single precision is about a third.
 
+mod place;
+mod transform;
+mod weights;
+
 use crate::Scalar;
-use crate::buffer::aligned;
+use crate::buffer::{aligned, apart};
 use crate::packed::{Dense, Packed, Start, product};
 use crate::simd::{Isa, Kernel, Simd, dispatch};
 
-/// Outputs of a tile per axis.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Tile {
-    /// F(2×2, 3×3).
-    Two,
-    /// F(4×4, 3×3).
-    Four,
-}
-
-impl Tile {
-    /// m.
-    pub(crate) fn outputs(self) -> usize {
-        match self {
-            Tile::Two => 2,
-            Tile::Four => 4,
-        }
-    }
-
-    /// (m + 2)².
-    pub(crate) fn points(self) -> usize {
-        (self.outputs() + 2).pow(2)
-    }
-
-    /// G: what a kernel's three taps become along one axis, at each of the m + 2 points.
-    fn weights(self) -> &'static [[f64; 3]] {
-        // The points ±p have denominators 2p²(p² − q²), 0 has a²b² = 1, with a² = 1/2 and b² = 2.
-        const A: f64 = std::f64::consts::FRAC_1_SQRT_2;
-        const B: f64 = std::f64::consts::SQRT_2;
-        const AT_A: f64 = -1.5;
-        const AT_B: f64 = 6.0;
-        match self {
-            Tile::Two => &[
-                [1.0, 0.0, 0.0],
-                [0.5, 0.5, 0.5],
-                [0.5, -0.5, 0.5],
-                [0.0, 0.0, 1.0],
-            ],
-            Tile::Four => &[
-                [1.0, 0.0, 0.0],
-                [1.0 / AT_A, A / AT_A, 0.5 / AT_A],
-                [1.0 / AT_A, -A / AT_A, 0.5 / AT_A],
-                [1.0 / AT_B, B / AT_B, 2.0 / AT_B],
-                [1.0 / AT_B, -B / AT_B, 2.0 / AT_B],
-                [0.0, 0.0, 1.0],
-            ],
-        }
-    }
-}
-
-/// The constants of F(4×4, 3×3), broadcast.
-#[derive(Clone, Copy)]
-struct Constants<V> {
-    a: V,
-    b: V,
-    half: V,
-    two: V,
-    minus_half: V,
-    minus_two: V,
-    minus_five_halves: V,
-    /// a³ and b³.
-    a_cubed: V,
-    b_cubed: V,
-}
-
-impl<V: Copy> Constants<V> {
-    #[inline(always)]
-    fn new<T: Scalar, S: Simd<T, V = V>>(simd: S) -> Self {
-        let splat = |x: f64| simd.splat(T::from_f64(x));
-        let a = std::f64::consts::FRAC_1_SQRT_2;
-        let b = std::f64::consts::SQRT_2;
-        Self {
-            a: splat(a),
-            b: splat(b),
-            half: splat(0.5),
-            two: splat(2.0),
-            minus_half: splat(-0.5),
-            minus_two: splat(-2.0),
-            minus_five_halves: splat(-2.5),
-            a_cubed: splat(a * a * a),
-            b_cubed: splat(b * b * b),
-        }
-    }
-}
-
-/// Bᵀ d along one axis, N = m + 2 points.
-#[inline(always)]
-fn transform_input<T: Scalar, S: Simd<T>, const N: usize>(
-    s: S,
-    c: Constants<S::V>,
-    d: [S::V; N],
-) -> [S::V; N] {
-    let mut t = d;
-    if N == 4 {
-        t[0] = s.sub(d[0], d[2]);
-        t[1] = s.add(d[1], d[2]);
-        t[2] = s.sub(d[2], d[1]);
-        t[3] = s.sub(d[1], d[3]);
-    } else {
-        let even_a = s.mul_add(c.minus_two, d[2], d[4]);
-        let odd_a = s.mul(c.a, s.mul_add(c.minus_two, d[1], d[3]));
-        let even_b = s.mul_add(c.minus_half, d[2], d[4]);
-        let odd_b = s.mul(c.b, s.mul_add(c.minus_half, d[1], d[3]));
-        t[0] = s.add(s.mul_add(c.minus_five_halves, d[2], d[0]), d[4]);
-        t[1] = s.add(even_a, odd_a);
-        t[2] = s.sub(even_a, odd_a);
-        t[3] = s.add(even_b, odd_b);
-        t[4] = s.sub(even_b, odd_b);
-        t[5] = s.add(s.mul_add(c.minus_five_halves, d[3], d[1]), d[5]);
-    }
-    t
-}
-
-/// Aᵀ t along one axis; the first m of the N entries are the outputs.
-#[inline(always)]
-fn transform_output<T: Scalar, S: Simd<T>, const N: usize>(
-    s: S,
-    c: Constants<S::V>,
-    t: [S::V; N],
-) -> [S::V; N] {
-    let mut y = t;
-    if N == 4 {
-        y[0] = s.add(s.add(t[0], t[1]), t[2]);
-        y[1] = s.sub(s.sub(t[1], t[2]), t[3]);
-    } else {
-        let (sum_a, diff_a) = (s.add(t[1], t[2]), s.sub(t[1], t[2]));
-        let (sum_b, diff_b) = (s.add(t[3], t[4]), s.sub(t[3], t[4]));
-        y[0] = s.add(t[0], s.add(sum_a, sum_b));
-        y[1] = s.mul_add(c.a, diff_a, s.mul(c.b, diff_b));
-        y[2] = s.mul_add(c.half, sum_a, s.mul(c.two, sum_b));
-        y[3] = s.add(s.mul_add(c.a_cubed, diff_a, s.mul(c.b_cubed, diff_b)), t[5]);
-    }
-    y
-}
+use place::{Place, partial};
+pub use transform::Tile;
+use transform::{Constants, Input, both_axes, transform_output};
+pub(crate) use weights::WeightGradient;
 
 /// A 3×3 convolution of stride 1, its weights transformed and packed.
 #[derive(Debug)]
@@ -256,8 +131,10 @@ impl<T: Scalar, const N: usize> Kernel<T> for Tiled<'_, T, N> {
             .clamp(12, 96)
             .min(n_tiles.max(1));
         let points = N * N;
-        let space = aligned(scratch, block * per_tile);
-        let (inputs, outputs) = space.split_at_mut(points * block * c_padded);
+        // From one point to the next.
+        let (input_apart, output_apart) = (apart(block * c_padded), apart(block * o_padded));
+        let space = aligned(scratch, points * (input_apart + output_apart));
+        let (inputs, outputs) = space.split_at_mut(points * input_apart);
         let constants = Constants::new(simd);
         for first in (0..n_tiles).step_by(block) {
             let count = block.min(n_tiles - first);
@@ -266,14 +143,14 @@ impl<T: Scalar, const N: usize> Kernel<T> for Tiled<'_, T, N> {
                 // SAFETY: `tile` < `block`, and each point's stretch of `inputs` is block × c_padded long.
                 unsafe {
                     let to = inputs.as_mut_ptr().add(tile * c_padded);
-                    place.read::<T, S, N>(simd, constants, conv, x, to, block * c_padded);
+                    place.read::<T, S, N>(simd, constants, conv, x, to, input_apart);
                 }
             }
             for (point, weights) in conv.weights.iter().enumerate() {
                 let mut rows = Dense {
-                    a: inputs[point * block * c_padded..].as_ptr(),
+                    a: inputs[point * input_apart..].as_ptr(),
                     a_stride: c_padded,
-                    c: outputs[point * block * o_padded..].as_mut_ptr(),
+                    c: outputs[point * output_apart..].as_mut_ptr(),
                     c_stride: o_padded,
                 };
                 // SAFETY: `count` ≤ `block` rows of c_in ≤ c_padded and c_out ≤ o_padded elements lie in them.
@@ -284,35 +161,14 @@ impl<T: Scalar, const N: usize> Kernel<T> for Tiled<'_, T, N> {
                 // SAFETY: as above.
                 unsafe {
                     let from = outputs.as_ptr().add(tile * o_padded);
-                    place.write::<T, S, N>(simd, constants, conv, from, block * o_padded, y);
+                    place.write::<T, S, N>(simd, constants, conv, from, output_apart, y);
                 }
             }
         }
     }
 }
 
-/// Where a tile lies.
-struct Place {
-    image: usize,
-    /// The first output row and column.
-    row: usize,
-    column: usize,
-}
-
 impl Place {
-    #[inline(always)]
-    fn new(across: [usize; 2], index: usize, m: usize) -> Self {
-        let (image, rest) = (
-            index / (across[0] * across[1]),
-            index % (across[0] * across[1]),
-        );
-        Self {
-            image,
-            row: rest / across[1] * m,
-            column: rest % across[1] * m,
-        }
-    }
-
     /// Transforms the tile's inputs; point q's C values go to `to + q · stride`.
     ///
     /// # Safety
@@ -330,47 +186,13 @@ impl Place {
         let [height, width] = conv.input;
         let c = conv.c_in;
         let image = &x[self.image * height * width * c..][..height * width * c];
-        let zero = simd.splat(T::ZERO);
         let mut channel = 0;
         while channel < c {
-            let whole = channel + S::LANES <= c;
-            let mut t = [[zero; N]; N];
-            for (i, t) in t.iter_mut().enumerate() {
-                let row = (self.row + i).wrapping_sub(conv.pad[0]);
-                if row >= height {
-                    continue;
-                }
-                for (j, t) in t.iter_mut().enumerate() {
-                    let column = (self.column + j).wrapping_sub(conv.pad[1]);
-                    if column >= width {
-                        continue;
-                    }
-                    let at = (row * width + column) * c + channel;
-                    // SAFETY: row and column are inside; a vector that would cross the end of the channels
-                    // is assembled from what there is.
-                    unsafe {
-                        *t = if whole {
-                            simd.load(image.as_ptr().add(at))
-                        } else {
-                            partial(simd, &image[at..at + c - channel])
-                        };
-                    }
-                }
-            }
-            let mut half = [[zero; N]; N];
-            for j in 0..N {
-                let column =
-                    transform_input(simd, constants, std::array::from_fn::<_, N, _>(|i| t[i][j]));
-                for i in 0..N {
-                    half[i][j] = column[i];
-                }
-            }
-            for (i, half) in half.iter().enumerate() {
-                let row = transform_input(simd, constants, *half);
-                for (j, &value) in row.iter().enumerate() {
-                    // SAFETY: the caller's promise.
-                    unsafe { simd.store(to.add((i * N + j) * stride + channel), value) };
-                }
+            let d = self.load::<T, S, N>(simd, N, image, conv.input, conv.pad, c, channel);
+            let t = both_axes::<Input, T, S, N>(simd, constants, d);
+            for (point, &value) in t.as_flattened().iter().enumerate() {
+                // SAFETY: the caller's promise.
+                unsafe { simd.store(to.add(point * stride + channel), value) };
             }
             channel += S::LANES;
         }
@@ -439,15 +261,6 @@ impl Place {
             channel += S::LANES;
         }
     }
-}
-
-/// A vector of the given elements, then zeros.
-#[inline(always)]
-fn partial<T: Scalar, S: Simd<T>>(simd: S, from: &[T]) -> S::V {
-    let mut lanes = [T::ZERO; 16];
-    lanes[..from.len()].copy_from_slice(from);
-    // SAFETY: no vector has more than 16 elements.
-    unsafe { simd.load(lanes.as_ptr()) }
 }
 
 #[cfg(test)]
