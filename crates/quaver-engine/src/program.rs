@@ -7,6 +7,7 @@
 mod compile;
 mod workspace;
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use quaver_kernels::Buffer;
@@ -33,6 +34,19 @@ pub struct Program<T> {
     /// Slots and values of the constants that steps are run on.
     constants: Vec<(usize, Vec<T>)>,
     n_values: usize,
+    /// How the reverse pass goes through the steps, from the output to the inputs.
+    stages: Vec<Stage>,
+}
+
+/// Steps that follow each other, and how many cotangents go through them at once.
+///
+/// Early layers have large activations and few weights: a few cotangents at a time stay in a cache on their way through
+/// several steps, where all of them would be written to memory and read back at each.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Stage {
+    steps: Range<usize>,
+    /// At most so many.
+    n_cotangents: usize,
 }
 
 /// A use of a parameter by a step that has captured it.
@@ -212,13 +226,11 @@ impl<T: Real> Program<T> {
         );
         let n_cotangents = cotangents.len() / n_output;
         let Workspace {
-            slots,
-            saved,
-            cotangent_of,
             pool,
-            scratch,
+            cotangent_of,
             gradients,
             grams,
+            ..
         } = workspace;
         for (gram, is_direct) in grams.iter_mut().zip(&self.is_direct) {
             gram.clear();
@@ -228,8 +240,96 @@ impl<T: Real> Program<T> {
         let mut seed = pool.take(cotangents.len());
         seed.copy_from_slice(cotangents);
         cotangent_of[self.output.value] = Some(Arc::new(seed));
+        self.descend(workspace, &self.stages, n_cotangents);
 
-        for (instruction, saved) in self.instructions.iter().zip(saved).rev() {
+        let Workspace {
+            pool,
+            cotangent_of,
+            gradients,
+            ..
+        } = workspace;
+        for (place, is_direct) in self.wrt.iter().zip(&self.is_direct) {
+            gradients.push(match cotangent_of[place.value].clone() {
+                _ if *is_direct => pool.zeros(0),
+                Some(gradient) => gradient,
+                // On a path in the graph, yet never reached: every slope on the way was structural zero.
+                None => pool.zeros(n_cotangents * place.n_elements),
+            });
+        }
+        cotangent_of.iter_mut().for_each(|slot| *slot = None);
+    }
+
+    /// Takes the cotangents that wait, `n_cotangents` of each value, through `stages`; those of what is differentiated by
+    /// are left.
+    fn descend(&self, workspace: &mut Workspace<T>, stages: &[Stage], n_cotangents: usize) {
+        let Some((stage, later)) = stages.split_first() else {
+            return;
+        };
+        if n_cotangents <= stage.n_cotangents {
+            self.sweep(workspace, stage.steps.clone(), n_cotangents);
+            return self.descend(workspace, later, n_cotangents);
+        }
+        let waiting: Vec<(usize, Arc<Buffer<T>>)> = workspace
+            .cotangent_of
+            .iter_mut()
+            .enumerate()
+            .filter_map(|(value, slot)| Some((value, slot.take()?)))
+            .collect();
+        let mut whole: Vec<Option<Buffer<T>>> = self.wrt.iter().map(|_| None).collect();
+        let n_parts = n_cotangents.div_ceil(stage.n_cotangents);
+        for part in 0..n_parts {
+            // As even as can be.
+            let (start, end) = (
+                part * n_cotangents / n_parts,
+                (part + 1) * n_cotangents / n_parts,
+            );
+            for (value, all) in &waiting {
+                let n = all.len() / n_cotangents;
+                let mut some = workspace.pool.take((end - start) * n);
+                some.copy_from_slice(&all[start * n..end * n]);
+                workspace.cotangent_of[*value] = Some(Arc::new(some));
+            }
+            self.descend(workspace, stages, end - start);
+            let Workspace {
+                pool, cotangent_of, ..
+            } = workspace;
+            for (place, whole) in self.wrt.iter().zip(&mut whole) {
+                let Some(some) = &cotangent_of[place.value] else {
+                    continue;
+                };
+                let n = place.n_elements;
+                let whole = whole.get_or_insert_with(|| {
+                    let mut whole = pool.take(n_cotangents * n);
+                    whole.fill(T::ZERO);
+                    whole
+                });
+                whole[start * n..end * n].copy_from_slice(some);
+            }
+            let rest = cotangent_of.iter_mut().filter_map(Option::take);
+            rest.for_each(|some| pool.give(some));
+        }
+        let Workspace {
+            pool, cotangent_of, ..
+        } = workspace;
+        waiting.into_iter().for_each(|(_, all)| pool.give(all));
+        for (place, whole) in self.wrt.iter().zip(whole) {
+            cotangent_of[place.value] = whole.map(Arc::new).or(cotangent_of[place.value].take());
+        }
+    }
+
+    /// Takes cotangents back through the steps of one stage.
+    fn sweep(&self, workspace: &mut Workspace<T>, steps: Range<usize>, n_cotangents: usize) {
+        let Workspace {
+            slots,
+            saved,
+            cotangent_of,
+            pool,
+            scratch,
+            grams,
+            ..
+        } = workspace;
+        let instructions = &self.instructions[steps.clone()];
+        for (instruction, saved) in instructions.iter().zip(&saved[steps]).rev() {
             if instruction.paths.is_empty() && instruction.params.is_empty() {
                 continue;
             }
@@ -286,16 +386,6 @@ impl<T: Real> Program<T> {
             gy = instruction.transpose(last, saved, gy, n_cotangents, pool, scratch);
             accumulate(&mut cotangent_of[last.value], gy, pool);
         }
-
-        for (place, is_direct) in self.wrt.iter().zip(&self.is_direct) {
-            gradients.push(match cotangent_of[place.value].clone() {
-                _ if *is_direct => pool.zeros(0),
-                Some(gradient) => gradient,
-                // On a path in the graph, yet never reached: every slope on the way was structural zero.
-                None => pool.zeros(n_cotangents * place.n_elements),
-            });
-        }
-        cotangent_of.iter_mut().for_each(|slot| *slot = None);
     }
 }
 

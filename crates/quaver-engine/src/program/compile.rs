@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::iter::repeat;
 
-use super::{Instruction, ParamUse, Path, Place, Program, Target};
+use super::{Instruction, ParamUse, Path, Place, Program, Stage, Target};
 use crate::graph::{Graph, Node, Param, ValueId};
 use crate::op::{Flow, ProgramOptions, Real};
 use crate::passes;
@@ -58,7 +58,7 @@ pub(super) fn compile<T: Real>(
         slot: plan.slot_of[value.index()].unwrap_or(usize::MAX),
         n_elements: graph.n_elements(value),
     };
-    let instructions = graph
+    let instructions: Vec<Instruction<T>> = graph
         .nodes
         .iter()
         .zip(&trained)
@@ -92,6 +92,7 @@ pub(super) fn compile<T: Real>(
         tensor.and_then(|tensor| tensor.floats())
     };
     Ok(Program {
+        stages: stages(&instructions),
         instructions,
         inputs: graph
             .inputs
@@ -340,4 +341,44 @@ fn plan_slots(graph: &Graph, output: ValueId, trained: &[Vec<ParamUse>]) -> Slot
         free.extend(dying);
     }
     slots
+}
+
+/// Cotangents that a step reads and writes should take no more memory than this: bytes.
+const IN_FLIGHT: usize = 1 << 20;
+
+/// Where fewer cotangents go on together, from the output to the inputs. A parameter's Gram is made of all of them at once, so
+/// that steps which make one, and those after them, are not divided.
+fn stages<T>(instructions: &[Instruction<T>]) -> Vec<Stage> {
+    let in_flight: usize = std::env::var("QUAVER_CHUNK")
+        .ok()
+        .and_then(|s| s.parse().ok())
+        .unwrap_or(IN_FLIGHT);
+    let makes_gram = |instruction: &Instruction<T>| {
+        let mut params = instruction.params.iter();
+        params.any(|param| matches!(param.target, Target::Gram(_)))
+    };
+    let first = instructions.iter().position(makes_gram);
+    let mut stages = Vec::new();
+    let mut stage = Stage {
+        steps: instructions.len()..instructions.len(),
+        n_cotangents: usize::MAX,
+    };
+    for (at, instruction) in instructions.iter().enumerate().rev() {
+        if !instruction.paths.is_empty() && first.is_none() {
+            let inputs = instruction.paths.iter().map(|path| path.n_input);
+            let n_values = instruction.n_output + inputs.sum::<usize>();
+            let n_cotangents = (in_flight / (n_values * size_of::<T>()).max(1)).max(1);
+            // A little fewer are not worth another division.
+            if n_cotangents < stage.n_cotangents / 3 * 2 {
+                stages.push(stage);
+                stage = Stage {
+                    steps: at + 1..at + 1,
+                    n_cotangents,
+                };
+            }
+        }
+        stage.steps.start = at;
+    }
+    stages.push(stage);
+    stages
 }

@@ -115,7 +115,10 @@ impl<T: Scalar, const N: usize> Kernel<T> for Tiled<'_, T, N> {
         // From one point to the next.
         let (input_apart, cotangent_apart) = (apart(block * c_padded), apart(block * o_padded));
         let sum_apart = apart(channels * o_padded);
-        let space = aligned(scratch, points * (input_apart + cotangent_apart + sum_apart));
+        let space = aligned(
+            scratch,
+            points * (input_apart + cotangent_apart + sum_apart),
+        );
         let (inputs, space) = space.split_at_mut(points * input_apart);
         let (cotangents, sums) = space.split_at_mut(points * cotangent_apart);
         let constants = Constants::new(simd);
