@@ -120,6 +120,21 @@ fn check(path: &Path) -> Result<(), String> {
         }
     }
     got.insert("params".to_owned(), total);
+    // The input alone once more, its cotangents a few at a time.
+    let mut divided =
+        Program::<f64>::new(&graph, head.logits, &[input]).map_err(|e| e.to_string())?;
+    divided.divide(2);
+    let mut workspace = divided.workspace();
+    divided
+        .forward(&mut workspace, &[&x])
+        .map_err(|e| e.to_string())?;
+    divided.backward(&mut workspace, &identity);
+    let mut s = vec![0.0; k * k];
+    workspace.gram(0, &mut s);
+    let error = relative_error(&s, &got["gram"]);
+    if error >= 1e-12 {
+        return Err(format!("a few cotangents at a time: {error:.1e}"));
+    }
     // Where constants were folded, weights have lost their names; elsewhere the blocks are these and no others.
     let names = |of: &BTreeMap<String, Vec<f64>>| of.keys().cloned().collect::<BTreeSet<String>>();
     let (there, wanted) = (names(&got), names(&expected));

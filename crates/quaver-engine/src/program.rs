@@ -163,6 +163,20 @@ impl<T: Real> Program<T> {
         }
     }
 
+    /// Lets few cotangents through at once, and fewer still through the first half of the steps.
+    #[cfg(test)]
+    pub(crate) fn divide(&mut self, n_cotangents: usize) {
+        let (half, n) = (self.instructions.len() / 2, self.instructions.len());
+        let stage = |steps, n_cotangents| Stage {
+            steps,
+            n_cotangents,
+        };
+        self.stages = vec![
+            stage(half..n, 2 * n_cotangents),
+            stage(0..half, n_cotangents),
+        ];
+    }
+
     /// The number of elements of input `index`.
     pub fn n_input(&self, index: usize) -> usize {
         self.inputs[index].1

@@ -6,6 +6,7 @@
 use crate::Scalar;
 use crate::packed::{Dense, Packed, Rows, Start, product};
 use crate::simd::{Isa, Kernel, Simd, dispatch};
+use crate::sparse::{self, Active};
 use crate::window::{AXES, Window};
 
 /// A position outside the input.
@@ -169,6 +170,23 @@ impl<T: Scalar> Direct<T> {
         Self { bias, ..self }
     }
 
+    /// Channels read, per group.
+    pub(crate) fn c(&self) -> usize {
+        self.c
+    }
+
+    /// Whether leaving out zeros gains what looking for them costs: where there is much to be done with every number that is
+    /// read. The numbers are measured.
+    fn seeks_zeros(&self) -> bool {
+        let has_taps = self.links.phases.iter().any(|phase| phase.taps.len() > 1);
+        self.groups == 1 && (has_taps || self.c.min(self.o) >= 128)
+    }
+
+    /// Positions written.
+    pub(crate) fn n_written(&self) -> usize {
+        self.links.n_to
+    }
+
     /// y (V × written positions × groups · O) ← x (V × read positions × groups · C).
     pub(crate) fn run(&self, x: &[T], y: &mut [T]) {
         let n_images = x.len() / (self.links.n_from * self.groups * self.c);
@@ -198,6 +216,25 @@ impl<T: Scalar> Kernel<T> for Job<'_, T> {
     fn run<S: Simd<T>>(self, simd: S) {
         let conv = self.conv;
         let mut weights = conv.weights.iter();
+        let active = match conv.seeks_zeros() {
+            true => Active::find(self.x, self.n_images, conv.links.n_from, conv.c),
+            false => None,
+        };
+        if let Some(active) = &active {
+            for (phase, weights) in conv.links.phases.iter().zip(weights) {
+                let job = sparse::Job {
+                    conv,
+                    phase,
+                    weights: weights.view(),
+                    start: conv.bias.as_deref().map_or(Start::Zero, Start::Bias),
+                    active,
+                    n_images: self.n_images,
+                    y: &mut *self.y,
+                };
+                job.run(simd);
+            }
+            return;
+        }
         for phase in &conv.links.phases {
             let is_dense = phase.taps.len() == 1
                 && conv.links.n_from == conv.links.n_to

@@ -8,7 +8,7 @@ use crate::simd::{Isa, Simd};
 use crate::{Buffer, Scalar};
 
 /// Vectors side by side in a panel.
-const PANEL: usize = 2;
+pub(crate) const PANEL: usize = 2;
 
 /// Rows of A looked at together, so that a panel of B is fetched once for all of them.
 const ROWS: usize = 96;
@@ -70,6 +70,13 @@ impl<'a, T: Scalar> Panels<'a, T> {
 
     pub(crate) fn k(&self) -> usize {
         self.k
+    }
+
+    /// The panel that starts at `column`: where it lies, and its width in vectors.
+    #[inline(always)]
+    pub(crate) fn panel(&self, column: usize) -> (*const T, usize) {
+        let vectors = panel_vectors(self.n - column, self.isa.lanes::<T>());
+        (self.values[column * self.k..].as_ptr(), vectors)
     }
 
     pub(crate) fn n(&self) -> usize {
@@ -270,10 +277,12 @@ pub(crate) unsafe fn product<T: Scalar, S: Simd<T>>(
                     step: rows.step(),
                     a: a_rows.as_ptr().wrapping_add(at),
                     b: b_start.wrapping_add(column * b.k),
-                    start,
                     c: &c_rows[at..count],
-                    column,
-                    width: (b.n - column).min(vectors * S::LANES),
+                    columns: Columns {
+                        start,
+                        column,
+                        width: (b.n - column).min(vectors * S::LANES),
+                    },
                 };
                 // SAFETY: the pointers are the caller's; the panel lies inside `values`.
                 unsafe {
@@ -307,6 +316,8 @@ macro_rules! each_row {
     };
 }
 
+pub(crate) use each_row;
+
 /// A few rows of C by one panel of B.
 struct Tile<'a, T, S> {
     simd: S,
@@ -316,12 +327,9 @@ struct Tile<'a, T, S> {
     /// a[tap · ROWS + row].
     a: *const *const T,
     b: *const T,
-    start: Start<'a, T>,
     /// The rows to store, at most as many as the tile has.
     c: &'a [*mut T],
-    column: usize,
-    /// Columns to store.
-    width: usize,
+    columns: Columns<'a, T>,
 }
 
 impl<T: Scalar, S: Simd<T>> Tile<'_, T, S> {
@@ -352,21 +360,73 @@ impl<T: Scalar, S: Simd<T>> Tile<'_, T, S> {
         each_row!(I < MR {
             if let Some(&c) = self.c.get(I) {
                 // SAFETY: C is the caller's.
-                unsafe { self.store(c.wrapping_add(self.column), acc[I]) };
+                unsafe {
+                    let c = c.wrapping_add(self.columns.column);
+                    self.columns.store(simd, c, acc[I]);
+                }
             }
         });
     }
+}
 
-    /// Adds one row of sums to what C starts from.
+/// Where the sums of a panel go.
+#[derive(Clone, Copy)]
+pub(crate) struct Columns<'a, T> {
+    pub start: Start<'a, T>,
+    /// The first.
+    pub column: usize,
+    /// Columns to store.
+    pub width: usize,
+}
+
+impl<T: Scalar> Columns<'_, T> {
+    /// What was stored from `c` on, zeros where nothing was.
+    ///
+    /// # Safety
+    /// `width` elements from `c` on are readable.
     #[inline(always)]
-    unsafe fn store<const NV: usize>(&self, c: *mut T, acc: [S::V; NV]) {
-        let simd = self.simd;
+    pub(crate) unsafe fn load<S: Simd<T>, const NV: usize>(
+        &self,
+        simd: S,
+        c: *const T,
+    ) -> [S::V; NV] {
+        let mut found = [simd.splat(T::ZERO); NV];
+        // 2 vectors of at most 16 elements.
+        let mut row = [T::ZERO; 32];
+        // SAFETY: the caller's promise.
+        unsafe {
+            let mut from = c;
+            if self.width < NV * S::LANES {
+                for (j, x) in row[..self.width].iter_mut().enumerate() {
+                    *x = *c.add(j);
+                }
+                from = row.as_ptr();
+            }
+            found[0] = simd.load(from);
+            if NV > 1 {
+                found[NV - 1] = simd.load(from.add(S::LANES));
+            }
+        }
+        found
+    }
+
+    /// Adds one row of sums to what C starts from, and stores it from `c` on.
+    ///
+    /// # Safety
+    /// `width` elements from `c` on are writable, and a bias has as many from `column` on.
+    #[inline(always)]
+    pub(crate) unsafe fn store<S: Simd<T>, const NV: usize>(
+        &self,
+        simd: S,
+        c: *mut T,
+        acc: [S::V; NV],
+    ) {
         // SAFETY: `width` columns of C are writable from `c` on, and the bias has as many.
         unsafe {
             if self.width == NV * S::LANES {
-                self.store_vector(c, self.column, acc[0]);
+                self.store_vector(simd, c, self.column, acc[0]);
                 if NV > 1 {
-                    self.store_vector(c.add(S::LANES), self.column + S::LANES, acc[NV - 1]);
+                    self.store_vector(simd, c.add(S::LANES), self.column + S::LANES, acc[NV - 1]);
                 }
                 return;
             }
@@ -385,8 +445,7 @@ impl<T: Scalar, S: Simd<T>> Tile<'_, T, S> {
     }
 
     #[inline(always)]
-    unsafe fn store_vector(&self, c: *mut T, column: usize, acc: S::V) {
-        let simd = self.simd;
+    unsafe fn store_vector<S: Simd<T>>(&self, simd: S, c: *mut T, column: usize, acc: S::V) {
         // SAFETY: a whole vector of C is writable, and the bias has one at `column`.
         unsafe {
             let sum = match self.start {

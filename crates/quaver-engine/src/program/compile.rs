@@ -343,16 +343,13 @@ fn plan_slots(graph: &Graph, output: ValueId, trained: &[Vec<ParamUse>]) -> Slot
     slots
 }
 
-/// Cotangents that a step reads and writes should take no more memory than this: bytes.
-const IN_FLIGHT: usize = 1 << 20;
+/// Cotangents that a step reads and writes should take no more memory than this: bytes. They are then in the cache that cores
+/// share, and the weights of layers with small activations are still fetched once for all cotangents.
+const IN_FLIGHT: usize = 4 << 20;
 
 /// Where fewer cotangents go on together, from the output to the inputs. A parameter's Gram is made of all of them at once, so
 /// that steps which make one, and those after them, are not divided.
 fn stages<T>(instructions: &[Instruction<T>]) -> Vec<Stage> {
-    let in_flight: usize = std::env::var("QUAVER_CHUNK")
-        .ok()
-        .and_then(|s| s.parse().ok())
-        .unwrap_or(IN_FLIGHT);
     let makes_gram = |instruction: &Instruction<T>| {
         let mut params = instruction.params.iter();
         params.any(|param| matches!(param.target, Target::Gram(_)))
@@ -365,9 +362,14 @@ fn stages<T>(instructions: &[Instruction<T>]) -> Vec<Stage> {
     };
     for (at, instruction) in instructions.iter().enumerate().rev() {
         if !instruction.paths.is_empty() && first.is_none() {
-            let inputs = instruction.paths.iter().map(|path| path.n_input);
-            let n_values = instruction.n_output + inputs.sum::<usize>();
-            let n_cotangents = (in_flight / (n_values * size_of::<T>()).max(1)).max(1);
+            // What is not written anew is where it was.
+            let written = instruction
+                .paths
+                .iter()
+                .filter(|path| path.flow == Flow::Write);
+            let written = written.map(|path| path.n_input);
+            let n_values = instruction.n_output + written.sum::<usize>();
+            let n_cotangents = (IN_FLIGHT / (n_values * size_of::<T>()).max(1)).max(1);
             // A little fewer are not worth another division.
             if n_cotangents < stage.n_cotangents / 3 * 2 {
                 stages.push(stage);

@@ -42,8 +42,21 @@ impl<T: Scalar> Conv<T> {
             return gram::accumulate(&rows, &rows, v, s);
         }
         let v = gy.len() / (n_images * self.shape.window.n_output() * self.shape.c_out);
-        match (self.way(n_images, v), &self.gradient) {
+        self.weight_gram_by(self.way(n_images, v), n_images, x, gy, s, scratch);
+    }
+
+    fn weight_gram_by(
+        &self,
+        way: Way,
+        n_images: usize,
+        x: &[T],
+        gy: &[T],
+        s: &mut [f64],
+        scratch: &mut Vec<T>,
+    ) {
+        match (way, &self.gradient) {
             (Way::Winograd, Some(gradient)) => {
+                let v = gy.len() / (n_images * self.shape.window.n_output() * self.shape.c_out);
                 let mut rows = vec![T::ZERO; v * self.shape.c_out * self.layer(1).inputs];
                 gradient.rows(x, gy, &mut rows, scratch);
                 gram::accumulate(&rows, &rows, v, s);
@@ -240,4 +253,120 @@ fn runs(from: impl Iterator<Item = u32>) -> Vec<Run> {
         }
     }
     runs
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conv::ConvOptions;
+    use crate::window::{AXES, Window};
+
+    fn wave<T: Scalar>(n: usize, step: f64) -> Vec<T> {
+        (0..n)
+            .map(|i| T::from_f64((i as f64 * step).sin()))
+            .collect()
+    }
+
+    fn shape(size: [usize; 2], pad: [usize; 2], c_in: usize, c_out: usize) -> ConvShape {
+        ConvShape {
+            window: Window {
+                input: [1, size[0], size[1]],
+                output: [1, size[0] + 2 * pad[0] - 2, size[1] + 2 * pad[1] - 2],
+                kernel: [1, 3, 3],
+                stride: [1; AXES],
+                dilation: [1; AXES],
+                pad: [0, pad[0], pad[1]],
+            },
+            c_in,
+            c_out,
+            groups: 1,
+        }
+    }
+
+    /// The largest difference of S by `way` in `T` from S by patches in `f64`, relative to its largest entry.
+    fn error<T: Scalar>(shape: &ConvShape, way: Way, n_images: usize, v: usize) -> f64 {
+        let window = &shape.window;
+        let n_weights = shape.c_in * shape.c_out * window.n_taps();
+        let (n_x, n_y) = (
+            n_images * window.n_input() * shape.c_in,
+            v * n_images * window.n_output() * shape.c_out,
+        );
+        let exact = Conv::<f64>::new(
+            shape.clone(),
+            &wave(n_weights, 0.9),
+            None,
+            ConvOptions::default(),
+        );
+        let other = Conv::<T>::new(
+            shape.clone(),
+            &wave(n_weights, 0.9),
+            None,
+            ConvOptions::default(),
+        );
+        // S is added to what is there.
+        let (mut want, mut found) = (vec![1.0; v * v], vec![1.0; v * v]);
+        let scratch = &mut Vec::new();
+        exact.weight_gram_by(
+            Way::Patches,
+            n_images,
+            &wave(n_x, 0.37),
+            &wave(n_y, 0.73),
+            &mut want,
+            scratch,
+        );
+        let scratch = &mut Vec::new();
+        other.weight_gram_by(
+            way,
+            n_images,
+            &wave(n_x, 0.37),
+            &wave(n_y, 0.73),
+            &mut found,
+            scratch,
+        );
+        let size = want.iter().fold(0.0, |m: f64, x| m.max(x.abs()));
+        let pairs = want.iter().zip(&found);
+        pairs.fold(0.0, |m: f64, (a, b)| m.max((a - b).abs())) / size
+    }
+
+    #[test]
+    fn all_ways_agree() {
+        for size in [[4, 4], [5, 7], [9, 16], [3, 13], [33, 30]] {
+            for pad in [[1, 1], [0, 1], [2, 0]] {
+                for (c_in, c_out, v) in [(8, 8, 1), (17, 9, 4), (33, 70, 9)] {
+                    let shape = shape(size, pad, c_in, c_out);
+                    for (way, n_images) in
+                        [(Way::Pixels, 1), (Way::Winograd, 1), (Way::Winograd, 2)]
+                    {
+                        let error = error::<f64>(&shape, way, n_images, v);
+                        assert!(error < 1e-12, "{shape:?} {way:?} {n_images}: {error:e}");
+                    }
+                }
+            }
+        }
+    }
+
+    /// In single precision the sums over tiles of Winograd's domain stay within 2e-5 of the largest inner product.
+    #[test]
+    fn the_error_in_single_precision_is_bounded() {
+        for channels in [16, 64, 128] {
+            let shape = shape([32, 32], [1, 1], channels, channels);
+            let error = error::<f32>(&shape, Way::Winograd, 1, 9);
+            assert!(error < 2e-5, "{channels} channels: {error:e}");
+        }
+    }
+
+    #[test]
+    fn every_way_is_taken_somewhere() {
+        let way = |size: usize, stride: usize, channels: usize| {
+            let mut shape = shape([size, size], [1, 1], channels, channels);
+            shape.window.stride = [1, stride, stride];
+            shape.window.output = [1, size / stride, size / stride];
+            let n = channels * channels * 9;
+            let conv = Conv::<f32>::new(shape, &vec![0.0; n], None, ConvOptions::default());
+            conv.way(1, 9)
+        };
+        assert_eq!(way(32, 1, 16), Way::Winograd);
+        assert_eq!(way(8, 1, 64), Way::Pixels);
+        assert_eq!(way(8, 2, 64), Way::Patches);
+    }
 }
