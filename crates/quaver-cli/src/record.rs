@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use quaver::LabelChoice;
+use quaver::{LabelChoice, Model};
 use quaver_store::fingerprint;
 use serde_json::{Value as Json, json};
 
@@ -11,6 +11,26 @@ use crate::failure::Failure;
 /// A file or folder: its path as given, and what is in it, by which a result can be traced to it.
 pub fn traced(path: &Path) -> Result<Json, Failure> {
     Ok(located(path, fingerprint(path)?))
+}
+
+/// A model: the same, with the files beside it that its weights are in.
+pub fn traced_model(path: &Path, model: &Model) -> Result<Json, Failure> {
+    let traced = traced(path)?;
+    with_weights(traced, model, |file| Ok(fingerprint(file)?))
+}
+
+/// What is said of a model's own file, and what `describe` says of the files beside it that its weights are in.
+pub fn with_weights(
+    mut own: Json,
+    model: &Model,
+    describe: impl Fn(&Path) -> Result<Json, Failure>,
+) -> Result<Json, Failure> {
+    let files = model.external_files().iter();
+    let weights: Vec<Json> = files.map(|file| describe(file)).collect::<Result<_, _>>()?;
+    if !weights.is_empty() {
+        own["weights"] = Json::Array(weights);
+    }
+    Ok(own)
 }
 
 /// The same where the fingerprint is known.

@@ -11,7 +11,7 @@ use crate::{DataError, DataErrorKind};
 
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 
-/// A gzipped file of unknown length may unpack to so many times its own length...
+/// A packed file may unpack to so many times its own length...
 const MOST_EXPANSION: u64 = 100;
 
 /// ...or to so many bytes, whichever is more. Tables of numbers shrink to a third or a tenth, zeros to a thousandth.
@@ -170,9 +170,8 @@ impl<'a> Stream<'a> {
         }
         if magic == GZIP_MAGIC {
             let decoder = MultiGzDecoder::new(region.reader());
-            let mut stream = Stream::packed(path.to_path_buf(), Box::new(decoder));
-            stream.packed_len = region.len();
-            return Ok(stream);
+            let name = path.to_path_buf();
+            return Ok(Stream::packed(name, Box::new(decoder), region.len()));
         }
         Ok(Stream::plain(region))
     }
@@ -188,13 +187,13 @@ impl<'a> Stream<'a> {
         }
     }
 
-    /// What `reader` unpacks.
-    pub(crate) fn packed(name: PathBuf, reader: Box<dyn Read + 'a>) -> Self {
+    /// What `reader` unpacks from `packed_len` bytes.
+    pub(crate) fn packed(name: PathBuf, reader: Box<dyn Read + 'a>, packed_len: u64) -> Self {
         Self {
             name,
             reader,
             consumed: 0,
-            packed_len: 0,
+            packed_len,
             plain: None,
         }
     }
@@ -222,12 +221,17 @@ impl<'a> Stream<'a> {
 
     /// The next `len` bytes up to the end as a region; there must be neither fewer nor more.
     ///
-    /// `len` is what the header declares. It caps what is unpacked, so that a small file cannot fill the disk.
+    /// `len` is what the header declares. It caps what is unpacked, and is capped itself, so that a small file cannot
+    /// fill the disk.
     pub(crate) fn into_region(mut self, len: u64) -> Result<Region, DataError> {
         if let Some(region) = self.plain {
             let available = region.len - self.consumed.min(region.len);
             check_length(&self.name, available, len)?;
             return region.part(self.name, self.consumed, len);
+        }
+        if len > self.most_unpacked() {
+            let packed = self.packed_len;
+            return Err(self.is_bomb(format_args!("declares {len} bytes, unpacked from {packed}")));
         }
         let region = self.unpack(len.saturating_add(1))?;
         check_length(&region.name, region.len, len)?;
@@ -240,18 +244,24 @@ impl<'a> Stream<'a> {
             let available = region.len - self.consumed.min(region.len);
             return region.part(self.name, self.consumed, available);
         }
-        let most = LEAST_UNPACKED.max(self.packed_len.saturating_mul(MOST_EXPANSION));
+        let most = self.most_unpacked();
         let region = self.unpack(most.saturating_add(1))?;
         if region.len > most {
-            return Err(DataError::at(
-                DataErrorKind::Format,
-                &region.name,
-                format_args!(
-                    "unpacks to more than {most} bytes, which no real data do: unpack it yourself if they are"
-                ),
-            ));
+            return Err(self.is_bomb(format_args!("unpacks to more than {most} bytes")));
         }
         Ok(region)
+    }
+
+    fn most_unpacked(&self) -> u64 {
+        LEAST_UNPACKED.max(self.packed_len.saturating_mul(MOST_EXPANSION))
+    }
+
+    fn is_bomb(&self, what: std::fmt::Arguments) -> DataError {
+        DataError::at(
+            DataErrorKind::Format,
+            &self.name,
+            format_args!("{what}, which no real data do: unpack it yourself if they are"),
+        )
     }
 
     /// What the reader yields, `most` bytes of it, in a temporary file.
@@ -279,7 +289,7 @@ impl<'a> Stream<'a> {
             len += n as u64;
         }
         Ok(Region {
-            name: std::mem::take(&mut self.name),
+            name: self.name.clone(),
             file: Arc::new(file),
             start: 0,
             len,

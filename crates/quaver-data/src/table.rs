@@ -1,23 +1,26 @@
 //! Tables of columns that are stored in groups of rows, as Parquet and Arrow files are: which columns make up a
 //! sample, and a row of them as numbers or as an image.
 
-use std::collections::VecDeque;
+mod cells;
+mod recent;
+
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::*;
 use arrow_array::{Array, RecordBatch};
-use arrow_schema::{DataType, Field, Schema};
+use arrow_schema::{DataType, Schema};
 
 use crate::class_map::ClassMap;
-use crate::label_column::{self, Cell, LabelColumn, Labels, find_column};
+use crate::label_column::{self, LabelColumn, Labels, find_column};
 use crate::picture::MOST_ENCODED;
 use crate::prepare::prepare;
 use crate::source::{Content, Raw, Source};
 use crate::{DataError, DataErrorKind, Dataset, OpenOptions};
+use cells::{extend, is_image, is_numeric, n_axes, push_label};
+
+pub(crate) use recent::Recent;
 
 /// So many decoded blocks are kept, so that threads that read neighbouring rows decode them once.
 const BLOCKS_KEPT: usize = 3;
@@ -211,45 +214,6 @@ fn groups(blocks: &impl Blocks, columns: &[usize]) -> Result<(Vec<Group>, usize)
         first = end;
     }
     Ok((groups, first as usize))
-}
-
-/// Whether a column holds encoded images: bytes, or what Hugging Face's datasets write, bytes with a path.
-fn is_image(field: &Field) -> bool {
-    let is_bytes = |data_type: &DataType| {
-        matches!(
-            data_type,
-            DataType::Binary | DataType::LargeBinary | DataType::BinaryView
-        )
-    };
-    match field.data_type() {
-        DataType::Struct(fields) => fields
-            .iter()
-            .any(|field| field.name() == "bytes" && is_bytes(field.data_type())),
-        data_type => is_bytes(data_type),
-    }
-}
-
-/// Whether a column holds numbers, or lists of them.
-fn is_numeric(data_type: &DataType) -> bool {
-    match data_type {
-        DataType::List(field) | DataType::LargeList(field) | DataType::FixedSizeList(field, _) => {
-            is_numeric(field.data_type())
-        }
-        DataType::Boolean => true,
-        data_type => data_type.is_integer() || data_type.is_floating(),
-    }
-}
-
-/// The axes of a column of lists of numbers; 0 of any other.
-fn n_axes(data_type: &DataType) -> usize {
-    match data_type {
-        DataType::List(field) | DataType::LargeList(field) | DataType::FixedSizeList(field, _)
-            if is_numeric(data_type) =>
-        {
-            1 + n_axes(field.data_type())
-        }
-        _ => 0,
-    }
 }
 
 /// The class names that Hugging Face's datasets write beside a table.
@@ -472,147 +436,5 @@ impl<B: Blocks> Source for Table<B> {
 
     fn class_names(&self) -> Option<&[String]> {
         self.class_names.as_deref()
-    }
-}
-
-/// Adds the numbers in these rows of a column to `values`; gives the shape that each row has.
-fn extend(
-    array: &dyn Array,
-    rows: Range<usize>,
-    values: &mut Vec<f64>,
-) -> Result<Vec<usize>, String> {
-    /// A row may hold no more numbers.
-    const MOST_VALUES: usize = 1 << 28;
-    if rows.clone().any(|row| array.is_null(row)) {
-        return Err("holds null".to_owned());
-    }
-    if values.len().saturating_add(rows.len()) > MOST_VALUES {
-        return Err("holds too many numbers for one sample".to_owned());
-    }
-    macro_rules! numbers {
-        ($type:ty, $to_f64:expr) => {{
-            let numbers = &array.as_primitive::<$type>().values()[rows];
-            values.extend(numbers.iter().copied().map($to_f64));
-        }};
-    }
-    macro_rules! lists {
-        ($offset:ty) => {{
-            let list = array.as_list::<$offset>();
-            let offsets = &list.value_offsets()[rows.start..=rows.end];
-            let lengths: Vec<usize> = offsets
-                .windows(2)
-                .map(|ends| (ends[1] - ends[0]) as usize)
-                .collect();
-            let length = lengths.first().copied().unwrap_or(0);
-            if lengths.iter().any(|&other| other != length) {
-                return Err("holds a ragged list".to_owned());
-            }
-            let (first, last) = (offsets[0] as usize, offsets[offsets.len() - 1] as usize);
-            return with_axis(length, extend(list.values(), first..last, values)?);
-        }};
-    }
-    match array.data_type() {
-        DataType::Boolean => {
-            let bits = array.as_boolean().values();
-            values.extend(rows.map(|row| f64::from(bits.value(row))));
-        }
-        DataType::UInt8 => numbers!(UInt8Type, f64::from),
-        DataType::Int8 => numbers!(Int8Type, f64::from),
-        DataType::UInt16 => numbers!(UInt16Type, f64::from),
-        DataType::Int16 => numbers!(Int16Type, f64::from),
-        DataType::UInt32 => numbers!(UInt32Type, f64::from),
-        DataType::Int32 => numbers!(Int32Type, f64::from),
-        DataType::UInt64 => numbers!(UInt64Type, |value| value as f64),
-        DataType::Int64 => numbers!(Int64Type, |value| value as f64),
-        DataType::Float16 => numbers!(Float16Type, f64::from),
-        DataType::Float32 => numbers!(Float32Type, f64::from),
-        DataType::Float64 => numbers!(Float64Type, |value| value),
-        DataType::List(_) => lists!(i32),
-        DataType::LargeList(_) => lists!(i64),
-        DataType::FixedSizeList(_, length) => {
-            let list = array.as_fixed_size_list();
-            let length = usize::try_from(*length).unwrap_or(0);
-            // A slice of the array has its values sliced too.
-            let inner = rows.start * length..rows.end * length;
-            return with_axis(length, extend(list.values(), inner, values)?);
-        }
-        data_type => return Err(format!("holds {data_type}, which is no number")),
-    }
-    Ok(Vec::new())
-}
-
-fn with_axis(length: usize, inner: Vec<usize>) -> Result<Vec<usize>, String> {
-    if length == 0 {
-        return Err("holds an empty list".to_owned());
-    }
-    Ok([vec![length], inner].concat())
-}
-
-/// Gives a cell of a column of labels to `labels`.
-fn push_label(cells: &dyn Array, row: usize, labels: &mut LabelColumn<'_>) -> Result<(), String> {
-    if cells.is_null(row) {
-        return labels.push(Cell::Missing);
-    }
-    match cells.data_type() {
-        DataType::Utf8 => labels.push(Cell::Text(cells.as_string::<i32>().value(row))),
-        DataType::LargeUtf8 => labels.push(Cell::Text(cells.as_string::<i64>().value(row))),
-        DataType::Utf8View => labels.push(Cell::Text(cells.as_string_view().value(row))),
-        DataType::Dictionary(..) => {
-            let dictionary = cells.as_any_dictionary();
-            let key = dictionary.normalized_keys()[row];
-            push_label(dictionary.values(), key, labels)
-        }
-        // Hugging Face's datasets write −1 where a test set has no labels.
-        DataType::Int64 if cells.as_primitive::<Int64Type>().value(row) == -1 => {
-            labels.push(Cell::Missing)
-        }
-        data_type if n_axes(data_type) == 0 => {
-            let mut number = Vec::new();
-            extend(cells, row..row + 1, &mut number)?;
-            labels.push(Cell::Number(number[0]))
-        }
-        data_type => Err(format!("the column of labels holds {data_type}")),
-    }
-}
-
-/// The values made last, each made once however many threads ask for it. One that cannot be made is tried again.
-pub(crate) struct Recent<K, V> {
-    slots: Mutex<VecDeque<(K, Slot<V>)>>,
-    kept: usize,
-}
-
-type Slot<V> = Arc<Mutex<Option<V>>>;
-
-impl<K: PartialEq + Copy, V> Recent<K, V> {
-    pub(crate) fn new(kept: usize) -> Self {
-        Self {
-            slots: Mutex::new(VecDeque::new()),
-            kept,
-        }
-    }
-
-    /// The place of a value, for one thread at a time. Only the look-up locks what all share.
-    pub(crate) fn slot(&self, key: K) -> Slot<V> {
-        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-        let position = slots.iter().position(|(known, _)| *known == key);
-        let entry = position.and_then(|position| slots.remove(position));
-        let entry = entry.unwrap_or_else(|| (key, Slot::default()));
-        let slot = Arc::clone(&entry.1);
-        slots.push_front(entry);
-        slots.truncate(self.kept);
-        slot
-    }
-
-    fn get(&self, key: K, make: impl FnOnce() -> Result<V, DataError>) -> Result<V, DataError>
-    where
-        V: Clone,
-    {
-        let slot = self.slot(key);
-        let mut value = slot.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(value) = &*value {
-            return Ok(value.clone());
-        }
-        let made = make()?;
-        Ok(value.insert(made).clone())
     }
 }

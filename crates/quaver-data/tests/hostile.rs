@@ -7,7 +7,6 @@ use common::*;
 use image::ImageFormat;
 use quaver_data::{DataErrorKind, OpenOptions, open};
 use rand_like::Numbers;
-use zip::CompressionMethod::{Deflated, Stored};
 
 /// Numbers that look random and are the same in every run.
 mod rand_like {
@@ -21,52 +20,6 @@ mod rand_like {
             ((self.0 >> 33) % n as u64) as usize
         }
     }
-}
-
-/// A valid file of every format and packing, under the name by which it is recognised.
-fn valid_files() -> Vec<(&'static str, Vec<u8>)> {
-    let x = npy_f32(&[2, 3], &[0.5; 6]);
-    let y = npy_i64(&[2], &[1, 0]);
-    let images = idx(8, &[2, 2, 2], &[1, 2, 3, 4, 5, 6, 7, 8]);
-    vec![
-        ("stored.npz", npz(&[("x", &x), ("y", &y)], Stored)),
-        ("deflated.npz", npz(&[("x", &x), ("y", &y)], Deflated)),
-        ("x.npy", x.clone()),
-        ("x.npy.gz", gz(&x)),
-        ("images.idx", images.clone()),
-        ("images.idx.gz", gz(&images)),
-        (
-            "folder/a/a.png",
-            picture(7, 5, [1, 200, 30], ImageFormat::Png),
-        ),
-        (
-            "folder/a/a.jpg",
-            picture(7, 5, [1, 200, 30], ImageFormat::Jpeg),
-        ),
-        (
-            "folder/a/a.bmp",
-            picture(7, 5, [1, 200, 30], ImageFormat::Bmp),
-        ),
-        (
-            "folder/a/a.webp",
-            picture(7, 5, [1, 200, 30], ImageFormat::WebP),
-        ),
-        ("x.csv", b"a,b,label\n1,2,0\n\"3\",4,1\n".to_vec()),
-        ("columns.parquet", fixture("columns_snappy.parquet")),
-        ("zstd.parquet", fixture("columns_zstd.parquet")),
-        ("lists.parquet", fixture("lists.parquet")),
-        ("images.parquet", fixture("images.parquet")),
-        ("lz4.feather", fixture("fixed_lz4.feather")),
-        ("stream.arrow", fixture("fixed_stream.arrow")),
-        ("names.arrow", fixture("names.arrow")),
-        ("arrays.tar", fixture("arrays.tar")),
-        ("shard.tar", fixture("shard.tar")),
-    ]
-}
-
-fn fixture(name: &str) -> Vec<u8> {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/");
-    std::fs::read(format!("{folder}{name}")).unwrap()
 }
 
 /// Opens and reads the dataset in which the file `name` lies; errors are fine.

@@ -1,6 +1,7 @@
 //! The typed graph: single assignment, every shape known, one sample (the batch axis is 1).
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::import::Source;
@@ -166,6 +167,11 @@ impl Graph {
     /// The value of that name, if there is one.
     pub fn find(&self, name: &str) -> Option<ValueId> {
         self.names.get(name).copied()
+    }
+
+    /// The files beside the model's own that its weights were read from, by name.
+    pub fn external_files(&self) -> &[PathBuf] {
+        &self.source.files
     }
 
     /// The index of the node that computes `value`.

@@ -1,5 +1,6 @@
 //! ONNX files: bytes to messages to checked values. Everything here treats its input as hostile.
 
+pub(crate) mod external;
 pub(crate) mod node;
 pub(crate) mod proto;
 pub(crate) mod tensors;

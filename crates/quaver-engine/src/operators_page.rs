@@ -28,15 +28,9 @@ const LIMITS: &[(&str, &str)] = &[
     ("Pad", "pads constant"),
     ("RNN", "whole sequences"),
     ("Reshape", "shape constant"),
-    (
-        "Resize",
-        "scales and sizes constant; tf_crop_and_resize extrapolates with 0",
-    ),
-    (
-        "ScatterElements",
-        "indices constant; reductions none and add",
-    ),
-    ("ScatterND", "indices constant; reductions none and add"),
+    ("Resize", "scales and sizes constant"),
+    ("ScatterElements", "indices constant"),
+    ("ScatterND", "indices constant"),
     ("Slice", "bounds constant"),
     ("Tile", "repeats constant"),
 ];

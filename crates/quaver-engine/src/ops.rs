@@ -19,6 +19,7 @@ mod einsum;
 mod elementwise;
 mod gate;
 mod gemm;
+mod grid;
 mod integer;
 mod layout;
 mod linear;
@@ -71,6 +72,7 @@ pub(crate) const OPERATORS: &[OpDef] = &[
     op("Acos", 7, trigonometric::acos, "−1/√(1 − x²)"),
     op("Acosh", 9, trigonometric::acosh, "1/√(x² − 1)"),
     op("Add", 7, binary::add, "1, 1"),
+    op("AffineGrid", 20, grid::affine, "of its products and sums"),
     op("And", 7, compare::and, FLAT),
     op("ArgMax", 7, place::arg_max, FLAT),
     op("ArgMin", 7, place::arg_min, FLAT),
@@ -127,9 +129,15 @@ pub(crate) const OPERATORS: &[OpDef] = &[
     op("Cos", 7, activation::cos, "−sin x"),
     op("Cosh", 9, trigonometric::cosh, "sinh x"),
     op(
+        "CumProd",
+        26,
+        cumulative::product,
+        "the product of the others, summed from the other end",
+    ),
+    op(
         "CumSum",
         11,
-        cumulative::build,
+        cumulative::sum,
         "the running sum from the other end",
     ),
     op("DepthToSpace", 7, layout::depth_to_space, MOVES),
@@ -176,6 +184,12 @@ pub(crate) const OPERATORS: &[OpDef] = &[
     ),
     op("Greater", 7, compare::greater, FLAT),
     op("GreaterOrEqual", 12, compare::greater_or_equal, FLAT),
+    op(
+        "GridSample",
+        16,
+        grid::sample,
+        "the transposed weights; by a coordinate the slopes inside its cell, 0 where it is clamped or rounded",
+    ),
     op(
         "GroupNormalization",
         18,
@@ -345,13 +359,13 @@ pub(crate) const OPERATORS: &[OpDef] = &[
         "ScatterElements",
         11,
         scatter::elements,
-        "to data where nothing is written over it, to updates where they stand",
+        "to data where nothing is written over it, to updates where they stand; of reductions as Add, Mul, Max and Min",
     ),
     op(
         "ScatterND",
         11,
         scatter::slices,
-        "to data where nothing is written over it, to updates where they stand",
+        "to data where nothing is written over it, to updates where they stand; of reductions as Add, Mul, Max and Min",
     ),
     op(
         "Selu",

@@ -106,7 +106,7 @@ impl Graph {
     }
 
     /// The parameters that a node is trained by: the initializers behind its constants.
-    fn trained_by(&self, node: &Node) -> Vec<ValueId> {
+    pub(crate) fn trained_by(&self, node: &Node) -> Vec<ValueId> {
         let trained = node.params.iter().filter(|param| param.is_trained);
         let origins = trained.filter_map(|param| self.values[param.value.index()].origin.as_ref());
         origins

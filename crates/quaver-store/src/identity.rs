@@ -190,7 +190,7 @@ impl StoredBlock {
 
 /// About two hundred parts, so that an interruption costs little, of a size that files are good for. A function of the
 /// number of samples alone: shards on different machines must cut alike.
-fn part_size(n_samples: usize) -> usize {
+pub(crate) fn part_size(n_samples: usize) -> usize {
     n_samples.div_ceil(256).next_power_of_two().clamp(64, 4096)
 }
 

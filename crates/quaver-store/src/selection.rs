@@ -152,7 +152,9 @@ fn sum(stored: &[Block], name: Arc<str>, places: &[usize]) -> Result<Block, Erro
     };
     Ok(Block::described(
         name,
-        places.iter().map(|&at| stored[at].n_coordinates).sum(),
+        places
+            .iter()
+            .fold(0, |sum, &at| stored[at].n_coordinates.saturating_add(sum)),
         norm,
         members.into_iter().collect(),
     ))

@@ -3,6 +3,7 @@
 use std::fs;
 use std::num::NonZeroUsize;
 use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::atomic::AtomicBool;
@@ -12,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cache::Cache;
 use crate::fingerprint::sha256;
-use crate::identity::{Identity, SCHEMA};
+use crate::identity::{self, Identity, SCHEMA};
 use crate::{Selection, part};
 
 const MANIFEST: &str = "store.json";
@@ -141,18 +142,25 @@ impl Store {
     /// [`ErrorKind::Store`] if there is none, it is not complete, or of another version.
     pub fn open(folder: &Path) -> Result<Self, Error> {
         let store = Self::read(folder)?;
-        let missing = store.missing();
-        if !missing.is_empty() {
-            return Err(of_store(
+        let n_parts = store.parts().len();
+        // A part is two files. They are counted first: there may be said to be more of them than can be looked for.
+        let n_files = fs::read_dir(folder)
+            .map_err(|error| of_store(folder, error))?
+            .count();
+        let absent = n_parts.saturating_sub(n_files / 2);
+        let n_missing = match absent {
+            0 => store.missing().len(),
+            absent => absent,
+        };
+        match n_missing {
+            0 => Ok(store),
+            n_missing => Err(of_store(
                 folder,
                 format_args!(
-                    "is not complete: {} of {} parts are missing; the command that made it computes them",
-                    missing.len(),
-                    store.parts().len()
+                    "is not complete: {n_missing} of {n_parts} parts are missing; the command that made it computes them"
                 ),
-            ));
+            )),
         }
-        Ok(store)
     }
 
     pub(crate) fn read(folder: &Path) -> Result<Self, Error> {
@@ -179,8 +187,10 @@ impl Store {
             ..
         } = manifest.identity;
         let (from, to) = manifest.parts;
-        let makes_sense =
-            part_size > 0 && n_samples > 0 && from < to && to <= manifest.identity.n_parts();
+        let makes_sense = n_samples > 0
+            && part_size == identity::part_size(n_samples)
+            && from < to
+            && to <= manifest.identity.n_parts();
         if !makes_sense {
             return Err(of_store(
                 folder,
@@ -352,7 +362,10 @@ impl Store {
         let read = slot.get_or_init(|| {
             let bytes = self.bytes(part)?;
             let path = self.part_path(part);
-            let evaluated = part::decode(self.identity(), bytes)
+            // The decoder is not ours, and a file may lead it astray.
+            let decode = AssertUnwindSafe(|| part::decode(self.identity(), bytes));
+            let evaluated = catch_unwind(decode)
+                .unwrap_or_else(|_| Err("damaged: its decoder gave up".into()))
                 .map_err(|error| format!("{}: {error}", path.display()))?;
             match evaluated.len() == self.samples_of(part).len() {
                 true => Ok(evaluated),

@@ -327,6 +327,10 @@ fn a_store_of_nonsense_is_refused_in_one_line() {
         good.replace("\"n_samples\": 300", "\"n_samples\": 0"),
         good.replace("\"n_samples\": 300", "\"n_samples\": 18446744073709551615"),
         good[..good.len() / 2].to_owned(),
+        // More parts than anyone could look for.
+        good.replace("\"n_samples\": 300", "\"n_samples\": 1152921504606846976")
+            .replace("\"part_size\": 64", "\"part_size\": 4096")
+            .replace("    5\n  ]\n}", "    281474976710656\n  ]\n}"),
     ] {
         assert_ne!(bad, good);
         fs::write(&manifest, &bad).unwrap();

@@ -1,6 +1,6 @@
 //! A classifier, read from an ONNX file.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use quaver_data::Dataset;
 use quaver_engine::{Graph, Head, HeadChoice, HeadKind, ImportOptions};
@@ -125,6 +125,11 @@ impl Model {
     /// each other in the order of [`Model::inputs`], and the shape is their number.
     pub fn input_shape(&self) -> &[usize] {
         &self.shape
+    }
+
+    /// The files beside the model's own that its weights were read from, by name.
+    pub fn external_files(&self) -> &[PathBuf] {
+        self.graph.external_files()
     }
 
     /// What a sample consists of, in the model's order.

@@ -100,6 +100,7 @@ impl Attack {
             command: self,
             options: &options,
             bounds,
+            model: &model,
             dataset: &*dataset,
         };
         let record = run.record()?;

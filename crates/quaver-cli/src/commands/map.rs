@@ -229,7 +229,7 @@ impl Map {
         if n_mapped == 0 {
             return Err(outcome.nothing());
         }
-        let record = self.record(&options)?;
+        let record = self.record(&model, &options)?;
         let all = record.clone().with("images", outcome.images);
         all.save(&self.out.join("maps.json"))?;
         if let Some(path) = &self.report {
@@ -328,13 +328,13 @@ impl Map {
     }
 
     /// What was run.
-    fn record(&self, options: &MapOptions) -> Result<RunRecord, Failure> {
+    fn record(&self, model: &Model, options: &MapOptions) -> Result<RunRecord, Failure> {
         let traced = self.data.iter().map(|path| record::traced(path));
         let data: Vec<Json> = traced.collect::<Result<_, _>>()?;
         let record = RunRecord::new()
             .with("quaver", env!("CARGO_PKG_VERSION"))
             .with("command", "map")
-            .with("model", record::traced(&self.model)?)
+            .with("model", record::traced_model(&self.model, model)?)
             .with("data", data);
         let record = self.data_args.record(self.model_args.record(record))?;
         Ok(record

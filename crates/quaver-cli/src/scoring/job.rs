@@ -288,12 +288,20 @@ impl<'a> Job<'a> {
         Ok(record::located(path, self.fingerprint(path)?))
     }
 
+    /// What is said of a model, with the files beside it that its weights are in.
+    fn weighed(&self, network: &NetworkInput, own: Json) -> Result<Json, Failure> {
+        record::with_weights(own, &network.model, |file| self.fingerprint(file))
+    }
+
     /// What the evaluations depend on beside the options that the store knows itself.
     fn made_from(&self, network: &NetworkInput) -> Result<Map<String, Json>, Failure> {
         let measures = &self.args.measures;
         let optional = |path: Option<&PathBuf>| path.map(|path| self.fingerprint(path)).transpose();
         let record = RunRecord::new()
-            .with("model", self.fingerprint(&network.file)?)
+            .with(
+                "model",
+                self.weighed(network, self.fingerprint(&network.file)?)?,
+            )
             .with("data", self.fingerprint(&network.data)?)
             .with("labels", optional(self.args.data.labels.as_ref())?)
             .with("targets", optional(measures.targets())?)
@@ -334,7 +342,7 @@ impl<'a> Job<'a> {
                 let optional =
                     |path: Option<&PathBuf>| path.map(|path| self.traced(path)).transpose();
                 let record = record
-                    .with("model", self.traced(&network.file)?)
+                    .with("model", self.weighed(network, self.traced(&network.file)?)?)
                     .with("data", self.traced(&network.data)?)
                     .with("inputs", self.inputs(|path| self.traced(path))?)
                     .with("labels", optional(self.args.data.labels.as_ref())?)

@@ -162,6 +162,11 @@ impl Entries {
     }
 }
 
+/// Whether there is a folder with something in it.
+fn is_filled(folder: &Path) -> bool {
+    fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some())
+}
+
 fn is_image(name: &Path) -> bool {
     let extension = name.extension().unwrap_or_default().to_string_lossy();
     EXTENSIONS
@@ -184,8 +189,8 @@ impl Source for Folder {
 
     fn read(&self, index: usize) -> Result<Raw, DataError> {
         let path = self.place(index);
-        // One file that is gone says nothing of the others, unless the folder is.
-        let bytes = picture::encoded(&path).map_err(|error| match self.root.is_dir() {
+        // One file that is gone says nothing of the others, unless the folder is, or what was mounted there.
+        let bytes = picture::encoded(&path).map_err(|error| match is_filled(&self.root) {
             true => error.for_sample(),
             false => error,
         })?;

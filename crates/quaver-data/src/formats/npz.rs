@@ -82,7 +82,8 @@ impl Archive {
             .by_index(index)
             .map_err(|error| unreadable(&name, error))?;
         if member.compression() != CompressionMethod::Stored {
-            return Ok(Some(Stream::packed(name, Box::new(member))));
+            let packed = member.compressed_size();
+            return Ok(Some(Stream::packed(name, Box::new(member), packed)));
         }
         let start = member.data_start().unwrap_or(u64::MAX);
         let region = self.region.part(name, start, member.size())?;

@@ -108,8 +108,8 @@ fn check_footer(region: &Region) -> Result<(), DataError> {
 }
 
 fn unreadable(region: &Region, what: &str, error: impl std::fmt::Display) -> DataError {
-    // The decoder turns every error of ours into text; a file that is gone is still gone.
-    if let Err(error) = region.read(0, &mut [0]) {
+    // The decoder turns every error of ours into text; a file that is gone, or cut short since, is still so.
+    if let Err(error) = region.read(region.len().saturating_sub(1), &mut [0]) {
         return error;
     }
     let message = format!("{what}: {error}");

@@ -407,3 +407,62 @@ fn floats(name: &str, dims: &[i64]) -> TensorProto {
         ..Default::default()
     }
 }
+
+/// Exporters write equal tensors once: gains of 1 and variances of 1 in a network that was never trained.
+#[test]
+fn a_gain_that_is_a_statistic_too_is_a_parameter_where_it_is_a_gain() {
+    let network = |variance: &str, later: &str| {
+        let mut model = model(
+            info("x", 1, &[1, 2, 3]),
+            vec![
+                node(
+                    "BatchNormalization",
+                    &["x", "gain", "shift", "mean", variance],
+                    &["a"],
+                ),
+                node("Tanh", &["a"], &["b"]),
+                node(
+                    "BatchNormalization",
+                    &["b", "last", "shift", "mean", later],
+                    &["c"],
+                ),
+                node("Flatten", &["c"], &["d"]),
+                node("MatMul", &["d", "w"], &["y"]),
+            ],
+            &["y"],
+        );
+        let names = ["gain", "shift", "mean", "last", "own", "other"];
+        let tensors = names.map(|name| floats(name, &[2]));
+        let graph = model.graph.as_mut().unwrap();
+        graph.initializer.extend(tensors);
+        graph.initializer.push(floats("w", &[6, 2]));
+        read(&model).unwrap()
+    };
+    let gram = |graph: &Graph, name: &str| {
+        let parameter = graph.find(name).unwrap();
+        let program = Program::<f64>::new(graph, graph.outputs()[0], &[parameter]).unwrap();
+        let mut workspace = program.workspace();
+        let x = [0.1, -0.2, 0.3, 0.5, -0.4, 0.2];
+        program.forward(&mut workspace, &[&x]).unwrap();
+        program.backward(&mut workspace, &[1.0, 0.0, 0.0, 1.0]);
+        let mut gram = [0.0; 4];
+        workspace.gram(0, &mut gram);
+        gram
+    };
+    let (apart, tied) = (network("own", "other"), network("gain", "gain"));
+    for name in ["gain", "last", "shift"] {
+        let (want, got) = (gram(&apart, name), gram(&tied, name));
+        assert!(want[0] > 0.0);
+        for (want, got) in want.iter().zip(got) {
+            assert!(
+                (want - got).abs() < 1e-12 * want.abs(),
+                "{name}: {want} and {got}"
+            );
+        }
+    }
+    // What is a statistic and nothing else is still refused.
+    let statistic = apart.find("own").unwrap();
+    let refused = Program::<f64>::new(&apart, apart.outputs()[0], &[statistic]);
+    let message = refused.err().unwrap().to_string();
+    assert!(message.contains("cannot be differentiated by"), "{message}");
+}

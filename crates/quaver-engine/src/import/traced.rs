@@ -7,7 +7,8 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::{Importer, Opsets, build, elements};
+use super::nodes::build;
+use super::{Importer, Opsets, elements};
 use crate::EngineError;
 use crate::graph::{Graph, ValueId};
 use crate::onnx::node::NodeContext;
@@ -25,6 +26,7 @@ impl Graph {
         let mut importer = Importer::new(names);
         importer.graph.source = Arc::clone(&self.source);
         importer.graph.inputs.clone_from(&self.inputs);
+        importer.trained = self.nodes.iter().flat_map(|n| self.trained_by(n)).collect();
         for value in &self.values[..self.source.n_given] {
             let mut value = value.clone();
             value.moves = importer.moving.contains(&value.name);
@@ -37,8 +39,18 @@ impl Graph {
 impl Importer {
     /// Whether a node reads something that is followed.
     pub(super) fn follows(&self, context: &NodeContext<'_>) -> bool {
-        let mut inputs = context.inputs.iter().flatten();
-        inputs.any(|input| self.graph.values[input.value.index()].moves)
+        (0..context.inputs.len()).any(|at| self.follows_input(context, at))
+    }
+
+    /// Whether input `at` is followed. Exporters write equal tensors once: in a network that was never trained gains of 1
+    /// are running variances too, and as those they are no parameters.
+    fn follows_input(&self, context: &NodeContext<'_>, at: usize) -> bool {
+        let Some(input) = context.optional(at) else {
+            return false;
+        };
+        let is_statistic = context.proto.op_type == "BatchNormalization" && at >= 3;
+        self.graph.values[input.value.index()].moves
+            && !(is_statistic && self.trained.contains(&input.value))
     }
 
     /// Adds a node that reads what is followed: with those inputs as parameters of its step where that knows their
@@ -50,10 +62,7 @@ impl Importer {
         depth: usize,
     ) -> Result<(), EngineError> {
         let moving: Vec<usize> = (0..context.inputs.len())
-            .filter(|&at| {
-                let input = context.optional(at);
-                input.is_some_and(|x| self.graph.values[x.value.index()].moves)
-            })
+            .filter(|&at| self.follows_input(context, at))
             .collect();
         let n_outputs = context.proto.output.len();
         let is_real = (0..n_outputs).any(|at| elements::of_output(context, at) == Element::Float);

@@ -1,14 +1,13 @@
 //! `TensorProto` to [`Tensor`]: every numeric type, inline or in a file beside the model.
 
-use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
-use std::path::{Component, Path};
+use std::path::Path;
 
 use half::{bf16, f16};
 
+use super::external;
 use super::proto::TensorProto;
+use crate::EngineError;
 use crate::tensor::{Data, Tensor, n_stored};
-use crate::{EngineError, EngineErrorKind};
 
 /// The ONNX enum `TensorProto.DataType`, as far as Quaver reads it.
 pub(crate) mod data_type {
@@ -83,10 +82,10 @@ pub(crate) fn tensor(proto: &TensorProto, folder: Option<&Path>) -> Result<Tenso
             )));
         }
     };
-    let external;
-    let raw: Option<&[u8]> = if proto.data_location == 1 {
-        external = read_external(proto, folder, n * bytes_each)?;
-        Some(&external)
+    let outside;
+    let raw: Option<&[u8]> = if external::holds(proto) {
+        outside = external::read(proto, folder, n * bytes_each)?;
+        Some(&outside)
     } else if proto.raw_data.is_empty() {
         None
     } else {
@@ -149,68 +148,6 @@ fn from_fields(proto: &TensorProto) -> Data {
         }
         _ => Data::Int(proto.int32_data.iter().map(|&x| i64::from(x)).collect()),
     }
-}
-
-fn read_external(
-    proto: &TensorProto,
-    folder: Option<&Path>,
-    length: usize,
-) -> Result<Vec<u8>, EngineError> {
-    let entry = |key: &str| {
-        proto
-            .external_data
-            .iter()
-            .find(|entry| entry.key == key)
-            .map(|entry| entry.value.as_str())
-    };
-    let location =
-        entry("location").ok_or_else(|| EngineError::format("external data without a location"))?;
-    let number = |key: &str, default: usize| match entry(key) {
-        None => Ok(default),
-        Some(text) => text
-            .parse::<usize>()
-            .map_err(|_| EngineError::format(format!("external data with {key} '{text}'"))),
-    };
-    let offset = number("offset", 0)?;
-    if number("length", length)? != length {
-        return Err(EngineError::format(format!(
-            "external data of {} bytes where the shape needs {length}",
-            entry("length").unwrap_or_default()
-        )));
-    }
-    // A model from elsewhere must not make us read files outside its own folder.
-    if !Path::new(location)
-        .components()
-        .all(|part| matches!(part, Component::Normal(_) | Component::CurDir))
-    {
-        return Err(EngineError::format(format!(
-            "external data '{location}' lies outside the model's folder"
-        )));
-    }
-    let folder = folder.ok_or_else(|| {
-        EngineError::unsupported(format!(
-            "external data '{location}' of a model that was not read from a file"
-        ))
-    })?;
-    let path = folder.join(location);
-    let io = |e: std::io::Error| {
-        EngineError::new(
-            EngineErrorKind::Io,
-            format!("external data {}: {e}", path.display()),
-        )
-    };
-    let mut file = File::open(&path).map_err(io)?;
-    let available = file.metadata().map_err(io)?.len();
-    if available < offset as u64 + length as u64 {
-        return Err(EngineError::format(format!(
-            "external data {} is truncated",
-            path.display()
-        )));
-    }
-    file.seek(SeekFrom::Start(offset as u64)).map_err(io)?;
-    let mut bytes = vec![0; length];
-    file.read_exact(&mut bytes).map_err(io)?;
-    Ok(bytes)
 }
 
 #[cfg(test)]
@@ -280,18 +217,9 @@ mod tests {
         assert!(
             bad(TensorProto {
                 data_type: 8,
-                ..base.clone()
+                ..base
             })
             .contains("string")
         );
-        let escape = TensorProto {
-            data_location: 1,
-            external_data: vec![super::super::proto::StringStringEntryProto {
-                key: "location".into(),
-                value: "../secret".into(),
-            }],
-            ..base
-        };
-        assert!(bad(escape).contains("outside"));
     }
 }

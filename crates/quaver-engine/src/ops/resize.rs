@@ -6,7 +6,7 @@ use crate::compose::{Body, Name};
 use crate::onnx::node::{NodeContext, resolve_axis};
 use crate::onnx::proto::AttributeProto;
 use crate::op::Built;
-use crate::tensor::n_elements;
+use crate::tensor::{Data, Tensor, n_elements};
 
 /// How places of one axis are computed.
 struct Axis {
@@ -94,6 +94,14 @@ impl Method {
                 };
                 Ok((x as i64).clamp(0, axis.n_in as i64 - 1))
             })
+            .collect()
+    }
+
+    /// Which places of the output lie outside the input.
+    fn outside(&self, axis: &Axis) -> Result<Vec<bool>, EngineError> {
+        let inside = 0.0..=axis.n_in as f64 - 1.0;
+        (0..axis.n_out)
+            .map(|at| Ok(!inside.contains(&self.place(axis, at)?)))
             .collect()
     }
 
@@ -226,11 +234,7 @@ fn build(node: &NodeContext<'_>, is_old: bool) -> Result<Built, EngineError> {
     let x = node.input(0)?;
     let method = Method::read(node, is_old);
     let extrapolates = method.coordinates == "tf_crop_and_resize";
-    if extrapolates && (node.float("extrapolation_value", 0.0) != 0.0 || method.mode == "nearest") {
-        return Err(EngineError::unsupported(
-            "coordinate_transformation_mode = 'tf_crop_and_resize' with mode = 'nearest' or an extrapolation_value",
-        ));
-    }
+    let mut outside = Outside::default();
     let mut body = Body::new(node);
     let mut y: Name = node.name(0)?.clone();
     let mut shape = x.shape.clone();
@@ -240,6 +244,9 @@ fn build(node: &NodeContext<'_>, is_old: bool) -> Result<Built, EngineError> {
         }
         shape[at] = axis.n_out;
         n_elements(&shape)?;
+        if extrapolates {
+            outside.axes.push((at, method.outside(&axis)?));
+        }
         match method.mode.as_str() {
             "nearest" => {
                 let places = body.ints(&method.nearest(&axis)?);
@@ -261,7 +268,34 @@ fn build(node: &NodeContext<'_>, is_old: bool) -> Result<Built, EngineError> {
             }
         }
     }
+    // The weights of linear and cubic places outside are 0 already.
+    let value = node.float("extrapolation_value", 0.0);
+    if extrapolates && (value != 0.0 || method.mode == "nearest") {
+        let mask = body.tensor(outside.mask(&shape)?);
+        let value = body.number(value)?;
+        y = body.op("Where", &[&mask, &value, &y]);
+    }
     body.returns(y)
+}
+
+/// The places of the output that are computed from outside the input.
+#[derive(Default)]
+struct Outside {
+    /// Axes, and which of their places are.
+    axes: Vec<(usize, Vec<bool>)>,
+}
+
+impl Outside {
+    fn mask(&self, shape: &[usize]) -> Result<Tensor, EngineError> {
+        let mut mask = vec![false; n_elements(shape)?];
+        for (axis, outside) in &self.axes {
+            let inner: usize = shape[axis + 1..].iter().product();
+            for (at, mask) in mask.iter_mut().enumerate() {
+                *mask |= outside[at / inner % shape[*axis]];
+            }
+        }
+        Tensor::new(shape.to_vec(), Data::Bool(mask))
+    }
 }
 
 /// Every axis at another length.

@@ -1,5 +1,8 @@
 //! ScatterElements and ScatterND with indices known at load: a copy of the data with some places overwritten, or
-//! added to. What is overwritten gets no cotangent, what is written gets its own.
+//! joined with what is written there by a sum, a product, or the larger or smaller of them.
+//!
+//! What is overwritten gets no cotangent, what is written gets its own; of a product each factor that of the others; of
+//! the larger or smaller, the first at a tie.
 
 use quaver_kernels::Scalar;
 
@@ -9,15 +12,24 @@ use crate::EngineError;
 use crate::onnx::node::NodeContext;
 use crate::op::{Built, Lower, Operator, Saved, Step};
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reduction {
+    None,
+    Add,
+    Mul,
+    Max,
+    Min,
+}
+
 #[derive(Debug, Clone)]
 struct Scatter {
     /// The data and the updates.
     operands: Vec<Operand>,
     n: usize,
-    /// Where each element of the updates goes; without addition, no place twice.
+    /// Where each element of the updates goes; without a reduction, no place twice.
     places: Vec<(u32, u32)>,
     n_updates: usize,
-    add: bool,
+    reduction: Reduction,
 }
 
 impl Operator for Scatter {}
@@ -37,34 +49,106 @@ struct Lowered<T> {
 }
 
 impl<T: Scalar> Step<T> for Lowered<T> {
-    fn forward(&self, x: &[&[T]], y: &mut [T], _: Option<&mut Saved<T>>, _: &mut Vec<T>) {
+    fn forward(&self, x: &[&[T]], y: &mut [T], saved: Option<&mut Saved<T>>, _: &mut Vec<T>) {
         y.copy_from_slice(self.sources[0].values(x));
         let updates = self.sources[1].values(x);
         for &(from, to) in &self.shape.places {
             let (y, update) = (&mut y[to as usize], updates[from as usize]);
-            *y = if self.shape.add { *y + update } else { update };
+            *y = match self.shape.reduction {
+                Reduction::None => update,
+                Reduction::Add => *y + update,
+                Reduction::Mul => *y * update,
+                Reduction::Max if update > *y => update,
+                Reduction::Min if update < *y => update,
+                Reduction::Max | Reduction::Min => *y,
+            };
+        }
+        if let Some(saved) = saved {
+            self.slopes(x, &mut saved.values);
         }
     }
 
-    fn vjp(&self, input: usize, _: &Saved<T>, gy: &[T], gx: &mut [T], _: &mut Vec<T>) {
+    fn vjp(&self, input: usize, saved: &Saved<T>, gy: &[T], gx: &mut [T], _: &mut Vec<T>) {
         let Scatter {
             n,
             n_updates,
             ref places,
-            add,
             ..
         } = self.shape;
+        let (of_data, of_updates) = saved.values.split_at(n);
         if matches!(self.sources[0], Source::Input(at) if at == input) {
-            gx.copy_from_slice(gy);
-            for gx in gx.chunks_exact_mut(n).filter(|_| !add) {
-                places.iter().for_each(|&(_, to)| gx[to as usize] = T::ZERO);
+            for (gy, gx) in gy.chunks_exact(n).zip(gx.chunks_exact_mut(n)) {
+                for ((gx, &gy), &slope) in gx.iter_mut().zip(gy).zip(of_data) {
+                    *gx = gy * slope;
+                }
             }
         } else {
             gx.fill(T::ZERO);
             for (gy, gx) in gy.chunks_exact(n).zip(gx.chunks_exact_mut(n_updates)) {
-                places
-                    .iter()
-                    .for_each(|&(from, to)| gx[from as usize] = gy[to as usize]);
+                places.iter().for_each(|&(from, to)| {
+                    gx[from as usize] = gy[to as usize] * of_updates[from as usize];
+                });
+            }
+        }
+    }
+}
+
+impl<T: Scalar> Lowered<T> {
+    /// The derivative of each place by the data there, and by each update that went there.
+    fn slopes(&self, x: &[&[T]], slopes: &mut Vec<T>) {
+        let Scatter {
+            n,
+            n_updates,
+            ref places,
+            reduction,
+            ..
+        } = self.shape;
+        slopes.clear();
+        slopes.resize(n, T::ONE);
+        slopes.resize(n + n_updates, T::ZERO);
+        let (of_data, of_updates) = slopes.split_at_mut(n);
+        let (data, updates) = (self.sources[0].values(x), self.sources[1].values(x));
+        match reduction {
+            Reduction::None => {
+                for &(from, to) in places {
+                    of_data[to as usize] = T::ZERO;
+                    of_updates[from as usize] = T::ONE;
+                }
+            }
+            Reduction::Add => of_updates.fill(T::ONE),
+            Reduction::Mul => {
+                // What came before each factor, and then what comes after it.
+                let mut product = data.to_vec();
+                for &(from, to) in places {
+                    let (from, to) = (from as usize, to as usize);
+                    of_updates[from] = product[to];
+                    product[to] = product[to] * updates[from];
+                }
+                for &(from, to) in places.iter().rev() {
+                    let (from, to) = (from as usize, to as usize);
+                    of_updates[from] = of_updates[from] * of_data[to];
+                    of_data[to] = of_data[to] * updates[from];
+                }
+            }
+            Reduction::Max | Reduction::Min => {
+                let mut best = data.to_vec();
+                let mut winner = vec![None; n];
+                for &(from, to) in places {
+                    let (from, to) = (from as usize, to as usize);
+                    let wins = match reduction {
+                        Reduction::Max => updates[from] > best[to],
+                        _ => updates[from] < best[to],
+                    };
+                    if wins {
+                        (best[to], winner[to]) = (updates[from], Some(from));
+                    }
+                }
+                for (of_data, winner) in of_data.iter_mut().zip(winner) {
+                    if let Some(winner) = winner {
+                        *of_data = T::ZERO;
+                        of_updates[winner] = T::ONE;
+                    }
+                }
             }
         }
     }
@@ -72,16 +156,19 @@ impl<T: Scalar> Step<T> for Lowered<T> {
 
 fn build(node: &NodeContext<'_>, mut places: Vec<(u32, u32)>) -> Result<Built, EngineError> {
     let (x, updates) = (node.input(0)?, node.input(2)?);
-    let add = match node.string("reduction", "none").as_str() {
-        "none" => false,
-        "add" => true,
+    let reduction = match node.string("reduction", "none").as_str() {
+        "none" => Reduction::None,
+        "add" => Reduction::Add,
+        "mul" => Reduction::Mul,
+        "max" => Reduction::Max,
+        "min" => Reduction::Min,
         other => {
             return Err(EngineError::unsupported(format!(
                 "attribute reduction = '{other}'"
             )));
         }
     };
-    if !add {
+    if reduction == Reduction::None {
         // Of several updates of one place the last one stands.
         places.sort_by_key(|&(from, to)| (to, std::cmp::Reverse(from)));
         places.dedup_by_key(|&mut (_, to)| to);
@@ -92,7 +179,7 @@ fn build(node: &NodeContext<'_>, mut places: Vec<(u32, u32)>) -> Result<Built, E
         n: x.shape.iter().product(),
         places,
         n_updates: updates.shape.iter().product(),
-        add,
+        reduction,
     };
     Ok(Built::step(op, values, x.shape.clone()))
 }

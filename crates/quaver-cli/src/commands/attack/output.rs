@@ -2,7 +2,7 @@
 
 use quaver::attack::{AttackInfo, Curve, attacks};
 use quaver::table::{Column, Kind, Value};
-use quaver::{AttackOptions, AttackSummary, Bounds, Dataset};
+use quaver::{AttackOptions, AttackSummary, Bounds, Dataset, Model};
 use quaver_report::{RunRecord, TextOptions, text_table};
 use serde_json::{Value as Json, json};
 
@@ -17,6 +17,7 @@ pub struct Run<'a> {
     pub command: &'a Attack,
     pub options: &'a AttackOptions,
     pub bounds: Bounds,
+    pub model: &'a Model,
     pub dataset: &'a dyn Dataset,
 }
 
@@ -27,7 +28,7 @@ impl Run<'_> {
         let record = RunRecord::new()
             .with("quaver", env!("CARGO_PKG_VERSION"))
             .with("command", "attack")
-            .with("model", record::traced(&command.model)?)
+            .with("model", record::traced_model(&command.model, self.model)?)
             .with("data", record::traced(&command.data)?);
         let record = command
             .data_args

@@ -246,8 +246,34 @@ pub(super) fn cases() -> Vec<Case> {
         case("ConvTranspose", [x(&[1, 2, 4]), w(&[2, 1, 3])])
             .ints("strides", &[2])
             .ints("output_shape", &[10]),
+        case("AffineGrid", [x(&[1, 2, 3]), ints(&[1, 1, 3, 2])]).opset(20),
+        case("AffineGrid", [x(&[1, 3, 4]), ints(&[1, 1, 2, 1, 3])])
+            .opset(20)
+            .int("align_corners", 1),
+        case("CumProd", [x(&[1, 4, 3]), ints(&[1])]).opset(26),
+        case("CumProd", [x(&[1, 4, 3]), ints(&[1])])
+            .opset(26)
+            .int("exclusive", 1)
+            .int("reverse", 1),
         case("CumSum", [x(&[1, 4, 3]), ints(&[1])]).int("exclusive", 1),
         case("CumSum", [x(&[1, 4, 3]), ints(&[1])]).int("reverse", 1),
+        case("GridSample", [image(), x(&[1, 3, 2, 2])]).opset(20),
+        case("GridSample", [image(), x(&[1, 3, 2, 2])])
+            .opset(20)
+            .string("padding_mode", "reflection")
+            .int("align_corners", 1),
+        case("GridSample", [image(), x(&[1, 3, 2, 2])])
+            .opset(16)
+            .string("mode", "bicubic")
+            .string("padding_mode", "border"),
+        case("GridSample", [w(&[1, 2, 5, 4]), x(&[1, 3, 2, 2])])
+            .opset(20)
+            .string("mode", "cubic")
+            .string("padding_mode", "reflection"),
+        case("GridSample", [x(&[1, 2, 3, 2, 3]), w(&[1, 2, 1, 2, 3])]).opset(20),
+        case("GridSample", [image(), w(&[1, 3, 2, 2])])
+            .opset(20)
+            .string("mode", "nearest"),
         case("DepthToSpace", [x(&[1, 8, 2, 3])]).int("blocksize", 2),
         case("DepthToSpace", [x(&[1, 8, 2, 3])])
             .int("blocksize", 2)
@@ -308,6 +334,17 @@ pub(super) fn cases() -> Vec<Case> {
             [image(), In::Missing, w(&[0]), ints(&[1, 2, 8, 3])],
         )
         .string("mode", "cubic"),
+        case(
+            "Resize",
+            [
+                image(),
+                In::Floats(vec![8], vec![0.0, 0.0, -0.3, 0.2, 1.0, 1.0, 0.8, 1.4]),
+                w(&[0]),
+                ints(&[1, 2, 4, 5]),
+            ],
+        )
+        .string("coordinate_transformation_mode", "tf_crop_and_resize")
+        .float("extrapolation_value", 3.0),
         case("ReverseSequence", [x(&[1, 4, 2]), ints(&[3])])
             .int("batch_axis", 0)
             .int("time_axis", 1),
@@ -328,6 +365,39 @@ pub(super) fn cases() -> Vec<Case> {
             [x(&[1, 4]), In::Shaped(vec![1, 2], vec![3, 0]), x(&[1, 2])],
         )
         .int("axis", 1),
+        case(
+            "ScatterElements",
+            [
+                x(&[1, 4]),
+                In::Shaped(vec![1, 4], vec![3, 0, 3, -1]),
+                x(&[1, 4]),
+            ],
+        )
+        .opset(18)
+        .int("axis", 1)
+        .string("reduction", "mul"),
+        case(
+            "ScatterElements",
+            [
+                x(&[1, 4]),
+                In::Shaped(vec![1, 4], vec![3, 0, 3, -1]),
+                x(&[1, 4]),
+            ],
+        )
+        .opset(18)
+        .int("axis", 1)
+        .string("reduction", "max"),
+        case(
+            "ScatterElements",
+            [
+                x(&[1, 4]),
+                In::Shaped(vec![1, 4], vec![3, 0, 3, -1]),
+                x(&[1, 4]),
+            ],
+        )
+        .opset(18)
+        .int("axis", 1)
+        .string("reduction", "min"),
         case(
             "ScatterND",
             [
