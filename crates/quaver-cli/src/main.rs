@@ -12,6 +12,7 @@ mod pages;
 mod progress;
 mod ranking;
 mod record;
+mod rows;
 mod scoring;
 
 use std::process::ExitCode;

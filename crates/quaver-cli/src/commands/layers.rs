@@ -1,6 +1,7 @@
 //! `quaver layers`: which layers of a network matter.
 
 mod names;
+mod verified;
 
 use std::path::PathBuf;
 
@@ -10,8 +11,8 @@ use quaver::layers::{LAYER_MEASURES, LayerReport, LayerStudy, LayerSummary};
 use quaver::table::{Column, Kind, Value};
 use quaver::verify::{Disturbance, Verification, VerifyOptions, verify_layers};
 use quaver_report::{
-    Axis, BarChart, BoxPlot, Figure, ManhattanChart, Page, RunRecord, Section, TableWriter,
-    TextOptions, Tone, text_table,
+    Axis, BoxPlot, Figure, ManhattanChart, Order, Page, RankingTable, RunRecord, Section, TableRow,
+    TableWriter, TextOptions, Tone, text_table,
 };
 use serde_json::{Value as Json, json};
 
@@ -33,8 +34,8 @@ const WIDE: TextOptions = TextOptions {
 /// Compare the layers of a network, or of several: FI of each layer and of all parameters, and what does not saturate.
 ///
 /// Blocks are every layer and all parameters together unless --wrt says otherwise. A layer with K - 1 parameters or more
-/// usually reaches FI's ceiling, so that FI is the same for all: layers are ranked by rel_fi_lambda, influence per
-/// perturbation relative to the layer's size. Further networks on the same data stand beside the first (--model).
+/// usually reaches FI's ceiling, so that FI is the same for all: layers are ranked by noise_kl, the divergence that noise
+/// relative to the layer's size causes. Further networks on the same data stand beside the first (--model).
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -63,13 +64,14 @@ pub struct Layers {
     #[arg(long)]
     json: bool,
 
-    /// Measure by whose median layers are ranked.
-    #[arg(long, value_name = "MEASURE", default_value = "rel_fi_lambda", value_parser = PossibleValuesParser::new(LAYER_MEASURES.map(|m| m.name)))]
+    /// Measure by whose median layers are ranked; by the mean of noise_kl.
+    #[arg(long, value_name = "MEASURE", default_value = "noise_kl", value_parser = PossibleValuesParser::new(LAYER_MEASURES.map(|m| m.name)))]
     rank_by: String,
 
     /// Disturb every layer for real, and hold what the network does against the prediction: noise (of a length relative
-    /// to the layer's) or knockout (of a share of its parameters).
-    #[arg(long, value_name = "HOW", value_parser = ["noise", "knockout"], help_heading = "Verification")]
+    /// to the layer's), knockout (of a share of its parameters) or knockout-units (of a share of its output channels or
+    /// outputs, each with its weights and its bias).
+    #[arg(long, value_name = "HOW", value_parser = ["noise", "knockout", "knockout-units"], help_heading = "Verification")]
     verify: Option<String>,
 
     /// How strongly, for --verify.
@@ -97,6 +99,9 @@ pub struct Layers {
     #[command(flatten)]
     scoring: ScoringArgs,
 }
+
+/// The column by which layers are ranked unless said otherwise.
+const MEAN_NOISE: &str = "noise_kl_mean";
 
 /// What one network came to.
 struct Found {
@@ -142,7 +147,7 @@ impl Layers {
                 "How strongly {} reacts to perturbations of each layer.",
                 names.join(", ")
             ));
-            let sections = all.iter().map(|found| self.section(found)).collect();
+            let sections = all.iter().flat_map(|found| self.sections(found)).collect();
             pages::write(console, path, page, sections, &record)?;
         }
         console.result(&match self.json {
@@ -177,6 +182,7 @@ impl Layers {
                 let options = VerifyOptions {
                     disturbance: match how.as_str() {
                         "knockout" => Disturbance::Knockout,
+                        "knockout-units" => Disturbance::KnockoutUnits,
                         _ => Disturbance::Noise,
                     },
                     strengths: self.strengths.clone(),
@@ -223,20 +229,22 @@ impl Layers {
     }
 
     fn text(&self, found: &Found) -> String {
-        const SHOWN: [&str; 8] = [
+        const SHOWN: [&str; 9] = [
             "layer",
             "theta_norm",
             "fi",
             "saturation",
             "fi_max",
             "rank",
+            MEAN_NOISE,
             "rel_fi_lambda",
             "rel_fisher_trace",
         ];
         let columns = columns();
         let shown: Vec<usize> = (0..columns.len())
             .filter(|&at| {
-                SHOWN.contains(&columns[at].name.as_str()) || columns[at].name == self.rank_by
+                SHOWN.contains(&columns[at].name.as_str())
+                    || columns[at].name == self.ranking_column()
             })
             .collect();
         let heads: Vec<Column> = shown.iter().map(|&at| columns[at].clone()).collect();
@@ -253,16 +261,16 @@ impl Layers {
         format!(
             "{}: medians by layer, the largest {} first\n\n{}\n{}\n",
             found.network,
-            self.rank_by,
+            self.ranking_column(),
             text_table(&heads, &rows, &WIDE),
             found.report.verdict()
         ) + &found
             .verification
             .as_ref()
-            .map_or_else(String::new, |found| verified_text(found, &names))
+            .map_or_else(String::new, |found| verified::text(found, &names))
     }
 
-    fn section(&self, found: &Found) -> Section {
+    fn sections(&self, found: &Found) -> Vec<Section> {
         let layers = &found.report.layers;
         let names = Names::of_layers(&found.report);
         // In half a row there is no room for the names of so many.
@@ -280,116 +288,64 @@ impl Layers {
             true => Tone::Caution,
             false => Tone::Good,
         };
-        let boxes = ["rel_fi_lambda", "rel_fisher_lambda_max"].map(|measure| {
+        let boxes = ["noise_kl", "rel_fisher_lambda_max"].map(|measure| {
             let chart = BoxPlot::new(Axis::log(measure), [measure]);
             let chart = layers.iter().fold(chart, |chart, layer| {
                 let values: Vec<f64> = layer.values(measure).iter().flatten().copied().collect();
                 chart.group(names.of(&layer.block), [values])
             });
-            Figure::new(format!("{measure} per layer"), chart).how_to_read(
-                "A box holds the middle half of the samples. Further right, the same relative change of the layer's \
-                 parameters moves the network's answer more.",
-            )
+            let (title, how) = match measure {
+                "noise_kl" => (
+                    "Random noise, relative to the layer",
+                    "A box holds the middle half of the samples. Further right, the same relative amount of noise in the \
+                     layer's parameters moves the network's answers more: the divergence is the noise's relative length \
+                     squared, times this.",
+                ),
+                _ => (
+                    "The worst change, relative to the layer",
+                    "A box holds the middle half of the samples. Further right, the worst change of one relative size moves \
+                     the network's answers more.",
+                ),
+            };
+            Figure::new(title, chart).how_to_read(how)
         });
         let section = Section::new(found.network.as_str())
             .callout(tone, found.report.verdict())
+            .table(self.table(found, &names))
             .figure(Figure::new("FI of every sample and layer", manhattan("fi")).wide(wide).how_to_read(
                 "Each point is a sample. Where the layers look alike, FI has reached its ceiling (1 - p) / p in all of them.",
             ))
-            .figure(Figure::new("rel_fi_lambda of every sample and layer", manhattan("rel_fi_lambda")).wide(wide).how_to_read(
+            .figure(Figure::new("FI under a budget of every sample and layer", manhattan("rel_fi_lambda")).wide(wide).how_to_read(
                 "The same samples under a budget, relative to the size of each layer: this does not saturate.",
             ));
-        let section = boxes.into_iter().fold(section, Section::figure);
-        match &found.verification {
-            None => section,
-            Some(verification) => section.figure(verified_figure(verification)),
+        let mut sections = vec![boxes.into_iter().fold(section, Section::figure)];
+        if let Some(verification) = &found.verification {
+            let heading = format!("{}: layers disturbed for real", found.network);
+            sections.push(verified::section(heading, verification, &names));
+        }
+        sections
+    }
+
+    /// The column whose values fall in the order of the ranking.
+    fn ranking_column(&self) -> &str {
+        match self.rank_by.as_str() {
+            "noise_kl" => MEAN_NOISE,
+            measure => measure,
         }
     }
-}
 
-/// Observed against predicted, strength by strength.
-fn verified_figure(found: &Verification) -> Figure {
-    let mut chart = BarChart::new("Spearman correlation with the observed order of layers");
-    for agreement in &found.agreements {
-        if let Some(correlation) = agreement.correlation {
-            let name = format!("{} at {}", agreement.measure, agreement.strength);
-            chart = chart.bar(name, correlation);
+    /// All layers, those that matter most by the chosen measure first.
+    fn table(&self, found: &Found, names: &Names) -> RankingTable {
+        let mut table =
+            RankingTable::new("Layers, medians and quartiles over the samples", columns())
+                .ordered_by(self.ranking_column(), Order::Descending);
+        for layer in found.report.ranked_by(&self.rank_by) {
+            let mut cells = row(&found.network, layer);
+            cells[1] = names.of(&layer.block).into();
+            table.push(TableRow::new(cells));
         }
+        table
     }
-    Figure::new(format!("Layers disturbed for real ({})", found.disturbance.name()), chart).how_to_read(
-        "Each bar compares the order in which a measure puts the layers with the order of the divergence that a \
-         disturbance of that strength really caused: 1 is the same order, 0 no relation.",
-    )
-}
-
-fn verified_text(found: &Verification, names: &Names) -> String {
-    let columns = [
-        Column::new("layer", Kind::Text, "Layer."),
-        Column::new(
-            "strength",
-            Kind::Float,
-            "Relative size of the noise, or share of parameters.",
-        ),
-        Column::new("mean_kl", Kind::Float, "Observed divergence, nats."),
-        Column::new("predicted_kl", Kind::Float, "To second order."),
-        Column::new("agreement", Kind::Float, "Share of predictions that stay."),
-        Column::new("accuracy", Kind::Float, "Share of labels that are met."),
-    ];
-    let rows: Vec<Vec<Value>> = found
-        .layers
-        .iter()
-        .map(|d| {
-            vec![
-                names.of(&d.block).into(),
-                d.strength.into(),
-                d.mean_kl.into(),
-                d.predicted_kl.into(),
-                d.agreement.into(),
-                d.accuracy.into(),
-            ]
-        })
-        .collect();
-    let heads = [
-        Column::new("measure", Kind::Text, "Measure."),
-        Column::new("strength", Kind::Float, "Strength."),
-        Column::new(
-            "rank_correlation",
-            Kind::Float,
-            "Spearman's, with the observed divergence.",
-        ),
-    ];
-    let orders: Vec<Vec<Value>> = found
-        .agreements
-        .iter()
-        .map(|a| vec![a.measure.into(), a.strength.into(), a.correlation.into()])
-        .collect();
-    format!(
-        "\nlayers disturbed for real ({})\n\n{}\nagreement of the order of layers with the observed divergence\n\n{}",
-        found.disturbance.name(),
-        text_table(&columns, &rows, &WIDE),
-        text_table(&heads, &orders, &WIDE)
-    )
-}
-
-fn verified_json(found: &Verification) -> Json {
-    let layers: Vec<Json> = found
-        .layers
-        .iter()
-        .map(|d| {
-            json!({
-                "layer": &*d.block, "strength": d.strength, "mean_kl": d.mean_kl, "predicted_kl": d.predicted_kl,
-                "agreement": d.agreement, "accuracy": d.accuracy,
-            })
-        })
-        .collect();
-    let orders: Vec<Json> = found
-        .agreements
-        .iter()
-        .map(|a| json!({"measure": a.measure, "strength": a.strength, "rank_correlation": a.correlation}))
-        .collect();
-    json!({
-        "disturbance": found.disturbance.name(), "accuracy": found.accuracy, "layers": layers, "agreements": orders,
-    })
 }
 
 fn columns() -> Vec<Column> {
@@ -406,6 +362,11 @@ fn columns() -> Vec<Column> {
             "saturated_share",
             Kind::Float,
             "Share of samples whose FI is at 99 % of its ceiling or above.",
+        ),
+        Column::new(
+            MEAN_NOISE,
+            Kind::Float,
+            "Mean over samples of noise_kl: noise of a length epsilon times the layer's norm causes a mean divergence of epsilon^2 times this, nats, to second order.",
         ),
     ];
     for measure in &LAYER_MEASURES {
@@ -426,6 +387,7 @@ fn row(network: &str, layer: &LayerSummary) -> Vec<Value> {
         (layer.n_samples as i64).into(),
         layer.theta_norm.into(),
         layer.saturated_share.into(),
+        layer.mean("noise_kl").into(),
     ];
     for measure in &LAYER_MEASURES {
         let quartiles = layer.quartiles(measure.name);
@@ -459,6 +421,6 @@ fn to_json(found: &Found) -> Json {
         .collect();
     json!({
         "network": found.network, "verdict": found.report.verdict(), "layers": layers,
-        "verification": found.verification.as_ref().map(verified_json),
+        "verification": found.verification.as_ref().map(verified::json),
     })
 }

@@ -9,10 +9,11 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use quaver::table::{Column, Kind, Value};
 use quaver::{
     Classes, Dataset, Error, ImageMap, LabelChoice, MapOptions, Model, ObjectiveChoice, Precision,
 };
-use quaver_report::{Figure, Page, RunRecord, Section};
+use quaver_report::{Figure, Page, RankingTable, RunRecord, Section, TableRow};
 use serde_json::Value as Json;
 
 use crate::arguments::{DataArgs, ModelArgs, label_choice, number, parsed};
@@ -129,6 +130,8 @@ type Opened<'a> = (&'a Path, Box<dyn Dataset>);
 struct Outcome {
     images: Vec<Json>,
     figures: Vec<Figure>,
+    /// The image, and what is said of each of its maps.
+    rows: Vec<Vec<Value>>,
     text: String,
     /// Names of files that are taken.
     stems: BTreeSet<String>,
@@ -236,7 +239,8 @@ impl Map {
             let page = Page::new("Where the network can be moved").lead(
                 "The influence measure FI (Shu & Zhu, AAAI-19) of small windows of the image, at several scales.",
             );
-            pages::write(console, path, page, vec![section(outcome.figures)], &record)?;
+            let sections = vec![section(outcome.figures), numbers(outcome.rows)];
+            pages::write(console, path, page, sections, &record)?;
         }
         console.result(&match self.json {
             true => all.to_json_pretty(),
@@ -314,11 +318,15 @@ impl Map {
         let sheet = sheets::sheet(&stem, map, class_names);
         sheet.save(&file("png"))?;
         if self.report.is_some() {
-            let words = summary::words(map);
+            let words = summary::words(map, class_names);
             let picture = sheet.to_thumbnail(words.clone())?;
             outcome
                 .figures
                 .push(Figure::pictures(stem.as_str(), [(picture, words)]).wide(true));
+            for row in summary::rows(map) {
+                let image = std::iter::once(stem.as_str().into());
+                outcome.rows.push(image.chain(row).collect());
+            }
         }
         outcome.images.push(summary::json(&stem, data, map));
         outcome
@@ -359,4 +367,12 @@ fn section(figures: Vec<Figure>) -> Section {
          ceiling is flat; fi_lambda, which has no such ceiling, is shown in its place.",
     );
     figures.into_iter().fold(section, Section::figure)
+}
+
+fn numbers(rows: Vec<Vec<Value>>) -> Section {
+    let image = Column::new("image", Kind::Text, "Name of the image's files.");
+    let columns = std::iter::once(image).chain(summary::columns()).collect();
+    let table = RankingTable::new("Every map of every image", columns)
+        .rows(rows.into_iter().map(TableRow::new));
+    Section::new("All numbers").table(table)
 }

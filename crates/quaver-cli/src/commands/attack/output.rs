@@ -55,6 +55,7 @@ impl Run<'_> {
             .with("seed", options.seed)
             .with("lambda", options.lambda)
             .with("rtol", options.rtol())
+            .with("compat", options.compat)
             .with(
                 "classes",
                 options.classes.map(|classes| classes.to_string()),

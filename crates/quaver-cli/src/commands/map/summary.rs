@@ -60,8 +60,9 @@ pub fn json(name: &str, data: &Path, map: &ImageMap) -> Json {
     })
 }
 
-pub fn text(name: &str, map: &ImageMap, class_names: Option<&[String]>) -> String {
-    let columns = [
+/// What is said of every scale and region.
+pub fn columns() -> [Column; 9] {
+    [
         Column::new("scale", Kind::Int, "Side of the windows."),
         Column::new("region", Kind::Text, "Channels."),
         Column::new(
@@ -91,8 +92,12 @@ pub fn text(name: &str, map: &ImageMap, class_names: Option<&[String]>) -> Strin
             Kind::Text,
             "Whether the map of FI is worth looking at.",
         ),
-    ];
-    let rows: Vec<Vec<Value>> = summaries(map)
+    ]
+}
+
+/// A row for every scale and region.
+pub fn rows(map: &ImageMap) -> Vec<Vec<Value>> {
+    summaries(map)
         .map(|s| {
             vec![
                 (s.scale as i64).into(),
@@ -106,7 +111,10 @@ pub fn text(name: &str, map: &ImageMap, class_names: Option<&[String]>) -> Strin
                 verdict(s.verdict).into(),
             ]
         })
-        .collect();
+        .collect()
+}
+
+pub fn text(name: &str, map: &ImageMap, class_names: Option<&[String]>) -> String {
     format!(
         "{name}: predicted {} with p = {:.4}; about class {}, p = {:.4}, ceiling of FI {:.4e}\n\n{}\n",
         class_name(class_names, map.predicted),
@@ -115,8 +123,8 @@ pub fn text(name: &str, map: &ImageMap, class_names: Option<&[String]>) -> Strin
         map.p_label,
         map.fi_max(),
         text_table(
-            &columns,
-            &rows,
+            &columns(),
+            &rows(map),
             &TextOptions {
                 width: 112,
                 ..TextOptions::default()
@@ -126,10 +134,10 @@ pub fn text(name: &str, map: &ImageMap, class_names: Option<&[String]>) -> Strin
 }
 
 /// One sentence per scale, for those who cannot see the picture.
-pub fn words(map: &ImageMap) -> String {
+pub fn words(map: &ImageMap, class_names: Option<&[String]>) -> String {
     let mut words = format!(
-        "Class {} with p = {:.4}; FI's ceiling is {:.3e}.",
-        map.label,
+        "About class {} with p = {:.4}; FI's ceiling is {:.3e}.",
+        class_name(class_names, map.label),
         map.p_label,
         map.fi_max()
     );
