@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 use quaver::demo::{GlyphOptions, GlyphSet, model};
 use quaver::layers::{LAYER_MEASURES, LayerStudy};
 use quaver::verify::{Disturbance, VerifyOptions, verify_layers};
-use quaver::{LoadOptions, Model, Precision, Score, ScoreOptions};
+use quaver::{LoadOptions, Model, Precision, RunOptions, Score, ScoreOptions};
 
 fn scores() -> Vec<Score> {
     let glyphs = GlyphSet::generate(&GlyphOptions {
