@@ -1,17 +1,15 @@
 //! `quaver layers`: which layers of a network matter.
 
-mod names;
-
 use std::path::PathBuf;
 
 use clap::Args;
 use clap::builder::PossibleValuesParser;
-use quaver::layers::{LAYER_MEASURES, LayerReport, LayerStudy, LayerSummary};
-use quaver::table::{Column, Kind, Value};
+use quaver::layers::{LAYER_MEASURES, LayerReport, LayerStudy};
+use quaver::table::{Column, Value};
 use quaver::verify::{Disturbance, Verification, VerifyOptions, verify_layers};
-use quaver_report::{
-    Axis, BarChart, BoxPlot, Figure, ManhattanChart, Page, RunRecord, Section, TableWriter,
-    TextOptions, Tone, text_table,
+use quaver_report::{Page, RunRecord, TableWriter, TextOptions, text_table};
+use quaver_results::{
+    Names, agreement_table, disturbed_table, layer_columns, layer_row, layers_section,
 };
 use serde_json::{Value as Json, json};
 
@@ -21,8 +19,6 @@ use crate::failure::Failure;
 use crate::interrupt::stop_flag;
 use crate::pages;
 use crate::scoring::{ScoringArgs, Subject, SubjectArgs};
-
-use names::Names;
 
 /// Names of layers are long, and without them a table is of no use.
 const WIDE: TextOptions = TextOptions {
@@ -127,10 +123,10 @@ impl Layers {
             }
         };
         if let Some(path) = &self.out {
-            let mut table = TableWriter::create(path, &columns(), &record)?;
+            let mut table = TableWriter::create(path, &layer_columns(), &record)?;
             for found in &all {
                 for layer in &found.report.layers {
-                    table.write_row(&row(&found.network, layer))?;
+                    table.write_row(&layer_row(&found.network, layer))?;
                 }
             }
             table.finish()?;
@@ -142,7 +138,12 @@ impl Layers {
                 "How strongly {} reacts to perturbations of each layer.",
                 names.join(", ")
             ));
-            let sections = all.iter().map(|found| self.section(found)).collect();
+            let sections = all
+                .iter()
+                .map(|found| {
+                    layers_section(&found.network, &found.report, found.verification.as_ref())
+                })
+                .collect();
             pages::write(console, path, page, sections, &record)?;
         }
         console.result(&match self.json {
@@ -233,7 +234,7 @@ impl Layers {
             "rel_fi_lambda",
             "rel_fisher_trace",
         ];
-        let columns = columns();
+        let columns = layer_columns();
         let shown: Vec<usize> = (0..columns.len())
             .filter(|&at| {
                 SHOWN.contains(&columns[at].name.as_str()) || columns[at].name == self.rank_by
@@ -245,7 +246,7 @@ impl Layers {
         let rows: Vec<Vec<Value>> = layers
             .into_iter()
             .map(|layer| {
-                let mut row = row(&found.network, layer);
+                let mut row = layer_row(&found.network, layer);
                 row[1] = names.of(&layer.block).into();
                 shown.iter().map(|&at| row[at].clone()).collect()
             })
@@ -261,108 +262,11 @@ impl Layers {
             .as_ref()
             .map_or_else(String::new, |found| verified_text(found, &names))
     }
-
-    fn section(&self, found: &Found) -> Section {
-        let layers = &found.report.layers;
-        let names = Names::of_layers(&found.report);
-        // In half a row there is no room for the names of so many.
-        let wide = layers.len() > 10;
-        let manhattan = |measure: &'static str| {
-            let chart = ManhattanChart::new(pages::axis(measure));
-            layers.iter().fold(chart, |chart, layer| {
-                let points = layer.indices.iter().zip(layer.values(measure));
-                let points = points
-                    .filter_map(|(index, value)| Some(((*value)?, format!("sample {index}"))));
-                chart.block(names.of(&layer.block), points)
-            })
-        };
-        let tone = match layers.iter().any(|layer| layer.saturated_share >= 0.95) {
-            true => Tone::Caution,
-            false => Tone::Good,
-        };
-        let boxes = ["rel_fi_lambda", "rel_fisher_lambda_max"].map(|measure| {
-            let chart = BoxPlot::new(Axis::log(measure), [measure]);
-            let chart = layers.iter().fold(chart, |chart, layer| {
-                let values: Vec<f64> = layer.values(measure).iter().flatten().copied().collect();
-                chart.group(names.of(&layer.block), [values])
-            });
-            Figure::new(format!("{measure} per layer"), chart).how_to_read(
-                "A box holds the middle half of the samples. Further right, the same relative change of the layer's \
-                 parameters moves the network's answer more.",
-            )
-        });
-        let section = Section::new(found.network.as_str())
-            .callout(tone, found.report.verdict())
-            .figure(Figure::new("FI of every sample and layer", manhattan("fi")).wide(wide).how_to_read(
-                "Each point is a sample. Where the layers look alike, FI has reached its ceiling (1 - p) / p in all of them.",
-            ))
-            .figure(Figure::new("rel_fi_lambda of every sample and layer", manhattan("rel_fi_lambda")).wide(wide).how_to_read(
-                "The same samples under a budget, relative to the size of each layer: this does not saturate.",
-            ));
-        let section = boxes.into_iter().fold(section, Section::figure);
-        match &found.verification {
-            None => section,
-            Some(verification) => section.figure(verified_figure(verification)),
-        }
-    }
-}
-
-/// Observed against predicted, strength by strength.
-fn verified_figure(found: &Verification) -> Figure {
-    let mut chart = BarChart::new("Spearman correlation with the observed order of layers");
-    for agreement in &found.agreements {
-        if let Some(correlation) = agreement.correlation {
-            let name = format!("{} at {}", agreement.measure, agreement.strength);
-            chart = chart.bar(name, correlation);
-        }
-    }
-    Figure::new(format!("Layers disturbed for real ({})", found.disturbance.name()), chart).how_to_read(
-        "Each bar compares the order in which a measure puts the layers with the order of the divergence that a \
-         disturbance of that strength really caused: 1 is the same order, 0 no relation.",
-    )
 }
 
 fn verified_text(found: &Verification, names: &Names) -> String {
-    let columns = [
-        Column::new("layer", Kind::Text, "Layer."),
-        Column::new(
-            "strength",
-            Kind::Float,
-            "Relative size of the noise, or share of parameters.",
-        ),
-        Column::new("mean_kl", Kind::Float, "Observed divergence, nats."),
-        Column::new("predicted_kl", Kind::Float, "To second order."),
-        Column::new("agreement", Kind::Float, "Share of predictions that stay."),
-        Column::new("accuracy", Kind::Float, "Share of labels that are met."),
-    ];
-    let rows: Vec<Vec<Value>> = found
-        .layers
-        .iter()
-        .map(|d| {
-            vec![
-                names.of(&d.block).into(),
-                d.strength.into(),
-                d.mean_kl.into(),
-                d.predicted_kl.into(),
-                d.agreement.into(),
-                d.accuracy.into(),
-            ]
-        })
-        .collect();
-    let heads = [
-        Column::new("measure", Kind::Text, "Measure."),
-        Column::new("strength", Kind::Float, "Strength."),
-        Column::new(
-            "rank_correlation",
-            Kind::Float,
-            "Spearman's, with the observed divergence.",
-        ),
-    ];
-    let orders: Vec<Vec<Value>> = found
-        .agreements
-        .iter()
-        .map(|a| vec![a.measure.into(), a.strength.into(), a.correlation.into()])
-        .collect();
+    let (columns, rows) = disturbed_table(found, |block| names.of(block).to_owned());
+    let (heads, orders) = agreement_table(found);
     format!(
         "\nlayers disturbed for real ({})\n\n{}\nagreement of the order of layers with the observed divergence\n\n{}",
         found.disturbance.name(),
@@ -392,52 +296,8 @@ fn verified_json(found: &Verification) -> Json {
     })
 }
 
-fn columns() -> Vec<Column> {
-    let mut columns = vec![
-        Column::new("network", Kind::Text, "ONNX file."),
-        Column::new("layer", Kind::Text, "Layer, or another block."),
-        Column::new("n_samples", Kind::Int, "Samples scored."),
-        Column::new(
-            "theta_norm",
-            Kind::Float,
-            "Euclidean norm of the parameters.",
-        ),
-        Column::new(
-            "saturated_share",
-            Kind::Float,
-            "Share of samples whose FI is at 99 % of its ceiling or above.",
-        ),
-    ];
-    for measure in &LAYER_MEASURES {
-        let of = |name: String, what: &str| {
-            Column::new(name, Kind::Float, format!("{what}: {}", measure.doc))
-        };
-        columns.push(of(measure.name.to_owned(), "Median over samples"));
-        columns.push(of(format!("{}_q25", measure.name), "First quartile"));
-        columns.push(of(format!("{}_q75", measure.name), "Third quartile"));
-    }
-    columns
-}
-
-fn row(network: &str, layer: &LayerSummary) -> Vec<Value> {
-    let mut row: Vec<Value> = vec![
-        network.into(),
-        (*layer.block).into(),
-        (layer.n_samples as i64).into(),
-        layer.theta_norm.into(),
-        layer.saturated_share.into(),
-    ];
-    for measure in &LAYER_MEASURES {
-        let quartiles = layer.quartiles(measure.name);
-        row.push(quartiles.map(|q| q.median).into());
-        row.push(quartiles.map(|q| q.first).into());
-        row.push(quartiles.map(|q| q.third).into());
-    }
-    row
-}
-
 fn to_json(found: &Found) -> Json {
-    let columns = columns();
+    let columns = layer_columns();
     let cell = |value: &Value| match value {
         Value::Null => Json::Null,
         Value::Int(number) => json!(number),
@@ -450,7 +310,7 @@ fn to_json(found: &Found) -> Json {
         .layers
         .iter()
         .map(|layer| {
-            let row = row(&found.network, layer);
+            let row = layer_row(&found.network, layer);
             let cells = columns.iter().zip(&row);
             json!(cells.fold(RunRecord::new(), |object, (column, value)| {
                 object.with(column.name.as_str(), cell(value))

@@ -1,9 +1,5 @@
 //! `quaver map`: where in an image the network's answer can be moved.
 
-mod arrays;
-mod sheets;
-mod summary;
-
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -12,7 +8,9 @@ use clap::Args;
 use quaver::{
     Classes, Dataset, Error, ImageMap, LabelChoice, MapOptions, Model, ObjectiveChoice, Precision,
 };
-use quaver_report::{Figure, Page, RunRecord, Section};
+use quaver_report::{Figure, Page, RunRecord};
+use quaver_results::{map_json, map_section, map_sheet, map_text, map_words, write_map};
+use quaver_store::record;
 use serde_json::Value as Json;
 
 use crate::arguments::{DataArgs, ModelArgs, label_choice, number, parsed};
@@ -20,7 +18,6 @@ use crate::console::Console;
 use crate::failure::Failure;
 use crate::interrupt::stop_flag;
 use crate::pages;
-use crate::record;
 
 /// How many failed samples are told of one by one.
 const TOLD: usize = 5;
@@ -236,7 +233,13 @@ impl Map {
             let page = Page::new("Where the network can be moved").lead(
                 "The influence measure FI (Shu & Zhu, AAAI-19) of small windows of the image, at several scales.",
             );
-            pages::write(console, path, page, vec![section(outcome.figures)], &record)?;
+            pages::write(
+                console,
+                path,
+                page,
+                vec![map_section(outcome.figures)],
+                &record,
+            )?;
         }
         console.result(&match self.json {
             true => all.to_json_pretty(),
@@ -310,20 +313,18 @@ impl Map {
     ) -> Result<(), Failure> {
         let stem = outcome.name(data, map);
         let file = |extension: &str| self.out.join(format!("{stem}.{extension}"));
-        arrays::write(&file("npz"), map, &options.measures())?;
-        let sheet = sheets::sheet(&stem, map, class_names);
+        write_map(&file("npz"), map, &options.measures())?;
+        let sheet = map_sheet(&stem, map, class_names);
         sheet.save(&file("png"))?;
         if self.report.is_some() {
-            let words = summary::words(map);
+            let words = map_words(map);
             let picture = sheet.to_thumbnail(words.clone())?;
             outcome
                 .figures
                 .push(Figure::pictures(stem.as_str(), [(picture, words)]).wide(true));
         }
-        outcome.images.push(summary::json(&stem, data, map));
-        outcome
-            .text
-            .push_str(&summary::text(&stem, map, class_names));
+        outcome.images.push(map_json(&stem, data, map));
+        outcome.text.push_str(&map_text(&stem, map, class_names));
         Ok(())
     }
 
@@ -337,26 +338,6 @@ impl Map {
             .with("model", record::traced(&self.model)?)
             .with("data", data);
         let record = self.data_args.record(self.model_args.record(record))?;
-        Ok(record
-            .with("scales", options.scales.clone())
-            .with("label", record::label(options.label))
-            .with("objective", options.objective.to_string())
-            .with(
-                "classes",
-                options.classes.map(|classes| classes.to_string()),
-            )
-            .with("rtol", options.rtol())
-            .with("lambda", options.lambda)
-            .with("compat", options.compat)
-            .with("precision", self.precision.clone()))
+        Ok(record::of_maps(record, options))
     }
-}
-
-fn section(figures: Vec<Figure>) -> Section {
-    let section = Section::new("Maps").paragraph(
-        "Each row of pictures: the measure of the window around every pixel at one scale, first laid over the image, \
-         then by itself, with a companion and the rank. Bright is more influential. A map of FI whose windows reach FI's \
-         ceiling is flat; fi_lambda, which has no such ceiling, is shown in its place.",
-    );
-    figures.into_iter().fold(section, Section::figure)
 }
