@@ -135,9 +135,16 @@ class Checks:
             ranking, name,
         )
 
-    def header(self, ranking, name):
-        heads = ranking.find_elements(By.CSS_SELECTOR, "th button")
-        return next(head for head in heads if head.text.strip() == name)
+    def click_header(self, ranking, name):
+        """Sorts by a column; its order, and what stands first in it."""
+        return self.js(
+            """const heads = [...arguments[0].querySelectorAll('th')];
+            const at = heads.findIndex(head => head.textContent.trim() === arguments[1]);
+            heads[at].querySelector('button').click();
+            const cell = arguments[0].querySelector('tbody').rows[0].cells[at];
+            return [heads[at].ariaSort, cell.dataset.value ?? cell.textContent]""",
+            ranking, name,
+        )
 
     def sorting(self, table, ranking):
         rows = table["rows"]
@@ -149,15 +156,7 @@ class Checks:
             if not values:
                 continue
             for _ in range(2):
-                button = self.header(ranking, column["name"])
-                self.js("arguments[0].click()", button)
-                order = self.js("return arguments[0].closest('th').ariaSort", button)
-                first = self.js(
-                    """const at = [...arguments[0].querySelectorAll('th')].indexOf(arguments[1].closest('th'));
-                    const cell = arguments[0].querySelector('tbody').rows[0].cells[at];
-                    return cell.dataset.value ?? cell.textContent""",
-                    ranking, button,
-                )
+                order, first = self.click_header(ranking, column["name"])
                 first = first.replace("∞", "inf").replace("−", "-").replace("Infinity", "inf")
                 wanted = max(values) if order == "descending" else min(values)
                 if "×10" in first:

@@ -1,11 +1,15 @@
 #!/usr/bin/env python3
-"""Writes what SciPy says of pairs of samples, for the tests of quaver::statistics.
+"""Writes what SciPy says of pairs of samples, and statsmodels of many tests, for the tests of quaver::statistics.
 
-    pip install scipy==1.17.1 numpy
+    pip install scipy==1.17.1 statsmodels numpy
     tools/statistics_oracle.py > crates/quaver/src/statistics/scipy.tsv
+    tools/statistics_oracle.py holm > crates/quaver/src/statistics/holm.tsv
 
-One line per pair: name, both samples, and SciPy's answers, separated by tabs; "-" where SciPy has no exact answer.
+One line per pair: name, both samples, and SciPy's answers, separated by tabs; "-" where SciPy has no exact answer. Of many
+tests one line per family: p values, and those corrected after Holm.
 """
+
+import sys
 
 import numpy as np
 import scipy
@@ -58,5 +62,26 @@ def main():
         ]))
 
 
+def families():
+    rng = np.random.default_rng(11)
+    yield np.array([0.03])
+    yield np.array([0.01, 0.04, 0.03, 0.005])
+    yield np.array([0.2, 0.2, 0.2])
+    yield np.array([1.0, 0.0, 1e-300, 0.5, 0.5])
+    yield rng.uniform(0, 1, 20)
+    yield rng.beta(0.3, 4, 110)
+
+
+def many():
+    import statsmodels
+    from statsmodels.stats.multitest import multipletests
+
+    print(f"# statsmodels {statsmodels.__version__}; written by tools/statistics_oracle.py")
+    print("p\tholm")
+    row = lambda values: ",".join(repr(float(value)) for value in values)
+    for p_values in families():
+        print(f"{row(p_values)}\t{row(multipletests(p_values, method='holm')[1])}")
+
+
 if __name__ == "__main__":
-    main()
+    many() if sys.argv[1:] == ["holm"] else main()

@@ -179,6 +179,26 @@ impl<'py> Subject<'py> {
         self.described(record, true)
     }
 
+    /// The same for tasks that the command line has for networks of one input: labels are said where they are arrays, and
+    /// `data` holds a list where it takes several files.
+    pub fn record_of_pictures(&self, command: &str, is_list: bool) -> PyResult<RunRecord> {
+        let (Origin::Model(model), Some(samples)) = (&self.origin, &self.samples) else {
+            return Err(data_error("give a model with samples: x"));
+        };
+        let model = model.get();
+        let data = samples.record(&self.view(model.inner())?, true)?;
+        let record = RunRecord::new()
+            .with("quaver", env!("CARGO_PKG_VERSION"))
+            .with("command", command)
+            .with("model", model.record(true)?)
+            .with("data", if is_list { json!([data]) } else { data });
+        let record = match &self.labels {
+            Some(labels) => record.with("labels", labels.fingerprint()),
+            None => record,
+        };
+        Ok(samples.opened(record::of_model(record, model.options())))
+    }
+
     fn described(&self, record: RunRecord, with_paths: bool) -> PyResult<RunRecord> {
         let (model, samples) = match (&self.origin, &self.samples) {
             (Origin::Store(store), _) => {
@@ -202,10 +222,7 @@ impl<'py> Subject<'py> {
         let record = record
             .with("model", model.record(with_paths)?)
             .with("data", samples.record(&self.view(inner)?, with_paths)?);
-        let targets = match targets {
-            None => None,
-            Some(targets) => Some(targets.fingerprint()),
-        };
+        let targets = targets.map(|targets| targets.fingerprint());
         // As the command line orders them, which has files of inputs besides.
         let inputs: [Json; 0] = [];
         let record = match with_paths {

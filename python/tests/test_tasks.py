@@ -58,14 +58,14 @@ def opened(name):
 
 
 def same_page(first, second, *, without=()):
-    """Pages with the same numbers: their JSON, apart from entries of the record that one of the two cannot have."""
+    """Pages with the same numbers: their JSON, apart from entries of the run that one of the two cannot have."""
     pages = [json.loads(pathlib.Path(path).with_suffix(".json").read_text()) for path in (first, second)]
-    records = [page.pop("record", {}) for page in pages]
+    runs = [page.pop("run") for page in pages]
     assert pages[0] == pages[1]
-    for record in records:
+    for run in runs:
         for key in without:
-            record.pop(key, None)
-    assert records[0] == records[1]
+            run.pop(key, None)
+    assert runs[0] == runs[1] and runs[0]["command"]
 
 
 def test_score(command, here):
@@ -147,10 +147,28 @@ def test_layers(command, here):
     again = quaver.layers(quaver.demo.model(), arrays["x"], arrays["y"], verify="noise", strengths=[0.03, 0.1], draws=2, seed=5)
     for column in ("strength", "mean_kl", "predicted_kl", "agreement", "accuracy"):
         assert np.array_equal(again.disturbed[column], found.disturbed[column], equal_nan=True), column
-    assert set(found.agreement["measure"]) >= {"rel_fi_lambda", "fi"}
+    assert set(found.agreement["measure"]) >= {"noise_kl", "rel_fi_lambda", "fi"}
     for at, layer in enumerate(found["layer"]):
-        assert np.isclose(np.median(found.values(layer)), found["rel_fi_lambda"][at], equal_nan=True) or layer == "params"
+        assert np.isclose(np.median(found.values(layer)), found["noise_kl"][at], equal_nan=True) or layer == "params"
     assert quaver.layers(model, data).disturbed is None
+    with pytest.raises(quaver.OptionError, match="measure 'fo'"):
+        found.report("py.html", rank_by="fo")
+
+
+def test_units_knocked_out(command, here):
+    options = ["--verify", "knockout-units", "--strengths", "0.5,1", "--draws", 2, "--rank-by", "rel_fi_lambda"]
+    json_text = command(here, "layers", "m.onnx", "a.npz", *options, "--report", "cli.html", "--json").stdout
+    model, data = opened("a.npz")
+    found = quaver.layers(model, data, verify="knockout-units", strengths=[0.5, 1.0], draws=2)
+    found.report("py.html", rank_by="rel_fi_lambda")
+    same_page("cli.html", "py.html")
+    expected = json.loads(json_text)["networks"][0]["verification"]
+    assert [row["layer"] for row in expected["layers"]] == list(found.disturbed["layer"])
+    assert [row["mean_kl"] for row in expected["layers"]] == list(found.disturbed["mean_kl"])
+    # Without any unit of its last layer the network answers alike to every sample: as often right as its one answer is.
+    y = np.load("a.npz")["y"]
+    gone = found.disturbed["accuracy"][found.disturbed["strength"] == 1.0]
+    assert np.isclose(gone, (y == np.arange(10)[:, None]).mean(axis=1)[:, None]).any()
 
 
 def test_maps(command, here):
@@ -166,6 +184,10 @@ def test_maps(command, here):
             assert np.array_equal(arrays[name], expected[name]), name
         one.save("map.npz")
         assert pathlib.Path("map.npz").read_bytes() == (here / "maps" / f"a-{one.index:05}.npz").read_bytes()
+    found.report("py.html")
+    pages = [json.loads(pathlib.Path(name).read_text()) for name in ("cli.json", "py.json")]
+    assert [section["heading"] for section in pages[0]["sections"]] == [section["heading"] for section in pages[1]["sections"]]
+    assert pages[0]["run"] == pages[1]["run"]
     planes = found.planes("fi_lambda", 5)
     assert planes.shape == (2, 28, 28) and np.array_equal(planes[1], found[-1].plane("fi_lambda", 5))
     said = json.loads((here / "maps" / "maps.json").read_text())["images"]
@@ -308,7 +330,8 @@ def test_pages_are_gathered(command, here, model, glyphs):
     pages = ["outliers.json", "attacks.json", "maps.json"]
     quaver.report(pages, "py.html", title="All")
     command(here, "report", *pages, "-o", "cli.html", "--title", "All")
-    assert pathlib.Path("py.html").read_bytes() == pathlib.Path("cli.html").read_bytes()
+    # A page links to its numbers by name.
+    assert pathlib.Path("py.html").read_text().replace("py.json", "cli.json") == pathlib.Path("cli.html").read_text()
     with pytest.raises(quaver.DataError, match="nowhere.json"):
         quaver.report(["nowhere.json"], "py.html")
     with pytest.raises(quaver.OutputError):
@@ -340,7 +363,10 @@ def test_figures(model, glyphs, tmp_path):
     assert np.array_equal(line.get_xydata(), found.roc("fi"))
     assert np.array_equal(figures["compared"].axes[0].lines[0].get_xdata(), compared.values("fi_lambda")[0])
     assert np.array_equal(figures["maps"].axes[1].images[0].get_array(), maps[0].plane("fi_lambda", 1))
-    assert np.array_equal(figures["attacks"].axes[0].lines[1].get_xydata()[1:], attacks.curves("l2")["deepfool"])
+    lines = {line.get_label(): line.get_xydata() for line in figures["attacks"].axes[0].lines}
+    assert set(lines) == {"fgsm", "deepfool", "random-pixel"}
+    for name, points in attacks.curves("l2").items():
+        assert np.array_equal(lines[name][1:], points), name
 
 
 def test_what_is_said_in_notebooks(model, glyphs):
@@ -377,7 +403,7 @@ def test_errors(model, glyphs, tmp_path):
         (lambda: quaver.compare(model, x, x, confidence=1), quaver.OptionError, "between 0 and 1"),
         (lambda: quaver.compare(None, x, x), quaver.OptionError, "two stores"),
         (lambda: quaver.compare({}, x, x), quaver.OptionError, "at least one"),
-        (lambda: quaver.layers(model, x, y, verify="magic"), quaver.OptionError, "noise or knockout"),
+        (lambda: quaver.layers(model, x, y, verify="magic"), quaver.OptionError, "noise, knockout or knockout-units"),
         (lambda: quaver.layers(model, x, y, verify="noise", draws=0), quaver.OptionError, "draws"),
         (lambda: quaver.layers(model, x, y).values("fo"), quaver.OptionError, "layer 'fo'"),
         (lambda: quaver.map(model, x, scales=[2]), quaver.OptionError, "odd"),
@@ -385,7 +411,7 @@ def test_errors(model, glyphs, tmp_path):
         (lambda: quaver.map(model, x, scales=[3])[20], IndexError, "20"),
         (lambda: quaver.attack(model, x, y, bounds=(0, 1), attacks="magic"), quaver.OptionError, "magic"),
         (lambda: quaver.attack(model, x, y, bounds=(0, 0.5)), quaver.DataError, "none of the 20"),
-        (lambda: quaver.simulate.overlay(x, y, max_shift=99), quaver.OptionError, "99"),
+        (lambda: quaver.simulate.overlay(x, y, max_shift=99), quaver.DataError, "99"),
     ]
     for call, kind, text in cases:
         with pytest.raises(kind, match=text) as raised:

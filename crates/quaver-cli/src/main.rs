@@ -11,6 +11,7 @@ mod interrupt;
 mod pages;
 mod progress;
 mod ranking;
+mod rows;
 mod scoring;
 
 use std::process::ExitCode;

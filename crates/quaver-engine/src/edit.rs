@@ -10,18 +10,19 @@ use crate::import::{ImportOptions, import};
 use crate::onnx::proto::ModelProto;
 use crate::onnx::tensors::{self, data_type};
 use crate::tensor::Data;
+use crate::units::{Initializer, Uses};
 use crate::{EngineError, onnx};
 
 impl Graph {
-    /// Reads the ONNX file at `path` as [`Graph::read`] does, and hands the values of every floating-point initializer,
-    /// with its name, to `edit` first.
+    /// Reads the ONNX file at `path` as [`Graph::read`] does, and hands every floating-point initializer with its values,
+    /// in row-major order, to `edit` first.
     ///
     /// # Errors
     /// As for [`Graph::read`].
     pub fn read_edited(
         path: &Path,
         options: &ImportOptions,
-        edit: impl FnMut(&str, &mut [f64]),
+        edit: impl FnMut(&Initializer, &mut [f64]),
     ) -> Result<Self, EngineError> {
         let mut model = onnx::read(path)?;
         replace(&mut model, path.parent(), edit)
@@ -33,19 +34,26 @@ impl Graph {
 fn replace(
     model: &mut ModelProto,
     folder: Option<&Path>,
-    mut edit: impl FnMut(&str, &mut [f64]),
+    mut edit: impl FnMut(&Initializer, &mut [f64]),
 ) -> Result<(), EngineError> {
     let Some(graph) = &mut model.graph else {
         return Ok(());
     };
-    for initializer in &mut graph.initializer {
-        if !data_type::is_float(initializer.data_type) {
+    let described: Vec<Option<Initializer>> = {
+        let uses = Uses::of(graph);
+        let floats = graph.initializer.iter().map(|initializer| {
+            data_type::is_float(initializer.data_type).then(|| uses.describe(initializer))
+        });
+        floats.collect()
+    };
+    for (initializer, described) in graph.initializer.iter_mut().zip(described) {
+        let Some(described) = described else {
             continue;
-        }
+        };
         let tensor = tensors::tensor(initializer, folder)
             .map_err(|e| e.within(format_args!("initializer '{}'", initializer.name)))?;
         let mut values = tensor.numbers();
-        edit(&initializer.name, &mut values);
+        edit(&described, &mut values);
         initializer.raw_data.clear();
         initializer.int32_data.clear();
         initializer.float_data.clear();

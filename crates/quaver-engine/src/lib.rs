@@ -42,6 +42,7 @@ mod passes;
 mod program;
 mod summary;
 mod tensor;
+mod units;
 
 pub use error::{EngineError, EngineErrorKind, UnsupportedNode};
 pub use graph::{Graph, ValueId};
@@ -50,3 +51,4 @@ pub use import::ImportOptions;
 pub use op::{ProgramOptions, Real};
 pub use program::{Program, Workspace};
 pub use summary::{Layer, OperatorInfo, operators};
+pub use units::{Initializer, LayerUnits};

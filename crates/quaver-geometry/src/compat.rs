@@ -2,7 +2,7 @@
 
 use faer::Mat;
 
-use crate::class_gram::ClassGram;
+use crate::contrasts::Contrasts;
 use crate::eigen::thin_svd;
 use crate::error::GeometryError;
 use crate::factor::Factor;
@@ -22,25 +22,82 @@ pub struct Compat {
     pub rank: usize,
 }
 
-/// FI of −log p_`label` in the published program's arithmetic with this ε, and nothing else: what a map needs for a great
-/// many windows.
-///
-/// # Errors
-/// `Shape` if the Gram is not over the classes of `softmax`, `Label`, `Setting` if ε is not positive and finite,
-/// `NoConvergence` if an eigenvalue iteration fails.
-pub fn published(
-    softmax: &Softmax,
-    gram: &ClassGram,
+/// The published program's arithmetic on a block's own Jacobian, not on its class Gram: what a map needs, whose windows are
+/// small, so that singular values keep all their digits.
+pub struct Published {
     label: usize,
     epsilon: f64,
-) -> Result<Compat, GeometryError> {
-    softmax.check_label(label)?;
-    Settings::new(0.0, 1.0, Some(epsilon))?;
-    let (k, found) = (softmax.n_classes(), gram.n_classes());
-    if k != found {
-        return Err(GeometryError::shape("class Gram", k * k, found * found));
+    /// D C Eᵀ (K × (K − 1)), E the contrasts, D = diag(1/(√p_k + ε)): takes a column of E J to one of L₀ᵀ.
+    transform: Vec<f64>,
+    n_free: usize,
+    /// ((√p_y + ε)/(p_y + ε))².
+    factor: f64,
+}
+
+impl Published {
+    /// Of −log p_`label` with this ε, for columns in the basis of `contrasts`.
+    ///
+    /// # Errors
+    /// `Label`, `Shape` if the contrasts are of another number of classes, `Setting` if ε is not positive and finite.
+    pub fn new(
+        softmax: &Softmax,
+        contrasts: &Contrasts,
+        label: usize,
+        epsilon: f64,
+    ) -> Result<Self, GeometryError> {
+        softmax.check_label(label)?;
+        Settings::new(0.0, 1.0, Some(epsilon))?;
+        let (k, found) = (softmax.n_classes(), contrasts.n_classes());
+        if k != found {
+            return Err(GeometryError::shape("contrasts: classes", k, found));
+        }
+        let p = softmax.p();
+        let mut transform = Vec::with_capacity(k * contrasts.n_cotangents());
+        for i in 0..k {
+            for v in 0..contrasts.n_cotangents() {
+                // p_i (e_i − p)·E_v, in which e_i − p nearly cancels where p_i is near 1.
+                let row = contrasts.row(v);
+                let others = p.iter().zip(row).enumerate().filter(|(j, _)| *j != i);
+                let others: f64 = others.map(|(_, (p, e))| p * e).sum();
+                let moved = softmax.complement(i) * row[i] - others;
+                transform.push(p[i] * moved / (p[i].sqrt() + epsilon));
+            }
+        }
+        Ok(Self {
+            label,
+            epsilon,
+            transform,
+            n_free: contrasts.n_cotangents(),
+            factor: ((p[label].sqrt() + epsilon) / (p[label] + epsilon)).powi(2),
+        })
     }
-    compat(softmax, &Factor::new(gram)?, label, epsilon)
+
+    /// FI of the block whose coordinates have these columns of E J, one after another (n × (K − 1)).
+    ///
+    /// With L₀ᵀ = A Σ Bᵀ its row of y is (p_y + ε)/(√p_y + ε) ∇f, so that ∇f B Σ⁻¹ is (√p_y + ε)/(p_y + ε) times the row
+    /// of y of A (derived): nothing is divided by a small singular value.
+    ///
+    /// # Errors
+    /// `NoConvergence` if an iteration fails.
+    pub fn of(&self, columns: &[f64]) -> Result<Compat, GeometryError> {
+        let (m, n) = (self.n_free, columns.len() / self.n_free);
+        let k = self.transform.len() / m;
+        let transposed = Mat::from_fn(k, n, |i, c| {
+            let weights = self.transform[i * m..][..m].iter();
+            weights
+                .zip(&columns[c * m..][..m])
+                .map(|(w, x)| w * x)
+                .sum()
+        });
+        let svd = thin_svd(&transposed)?;
+        let kept = svd.values.iter().take_while(|&&sigma| sigma > self.epsilon);
+        let rank = kept.count();
+        let shares = (0..rank).map(|i| svd.u[(self.label, i)].powi(2));
+        Ok(Compat {
+            fi: self.factor * shares.sum::<f64>(),
+            rank,
+        })
+    }
 }
 
 /// From (p, S) only (derived): with J = √γ Rᵀ O, L₀ = Oᵀ (√γ R C D), D = diag(1/(√p_k + ε)), so L₀ and the r × K matrix

@@ -64,7 +64,7 @@ pub use analysis::Analysis;
 pub use bernoullis::Bernoullis;
 pub use choice::{ObjectiveChoice, Truth};
 pub use class_gram::ClassGram;
-pub use compat::{Compat, published};
+pub use compat::{Compat, Published};
 pub use contrasts::Contrasts;
 pub use curvature::{SecondOrder, Validity};
 pub use direction::direction;

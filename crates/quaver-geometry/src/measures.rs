@@ -100,7 +100,7 @@ impl Analysis<'_> {
             rank,
             fi_max: self.gradient.fi_max,
             saturation,
-            fi_lambda: self.budgeted(self.settings.lambda()),
+            fi_lambda: self.fi_lambda(self.settings.lambda()),
             fisher_trace: spectrum.iter().sum(),
             fisher_lambda_max: spectrum[0],
             effective_rank: self.effective_rank(),
@@ -153,8 +153,13 @@ impl Analysis<'_> {
         }
     }
 
+    /// [`Measures::fi_lambda`] at another budget λ > 0, from the same decomposition. Relative perturbations ω = c ω′ multiply
+    /// G by c² and ∇f by c, so that their FI_λ is that of ω at λ/c².
+    ///
     /// ∇f (G + λI)⁻¹ ∇fᵀ = Σ t²γ h_i²/(γ s² σ_i² + λ).
-    fn budgeted(&self, lambda: f64) -> f64 {
+    pub fn fi_lambda(&self, lambda: f64) -> f64 {
+        // At 0 a direction without any effect would be 0/0.
+        let lambda = lambda.max(f64::MIN_POSITIVE);
         let (outer, inner) = (
             self.gradient.unit * self.factor.root_scale,
             self.spectral.root_scale(),

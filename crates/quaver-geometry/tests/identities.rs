@@ -4,7 +4,9 @@
 use faer::Mat;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
-use quaver_geometry::{ClassGram, Measures, Objective, Settings, Softmax, direction, measure};
+use quaver_geometry::{
+    Analysis, ClassGram, Measures, Objective, Output, Settings, Softmax, direction, measure,
+};
 
 /// K logits and a K × n Jacobian.
 #[derive(Debug, Clone)]
@@ -146,6 +148,18 @@ proptest! {
     }
 
     #[test]
+    fn relative_measures_need_no_second_decomposition(sample in sample(), c in 1e-6..1e6f64) {
+        let output = Output::from(Softmax::new(&sample.z).unwrap());
+        let gram = sample.gram();
+        let analysis = Analysis::new(&output, &gram, sample.objective(), &settings()).unwrap();
+        let (m, scaled) = (sample.measure(), sample.gram().relative(c));
+        let scaled = measure(&sample.z, &scaled, sample.objective(), &settings()).unwrap();
+        prop_assert!(close(analysis.fi_lambda(0.7 / (c * c)), scaled.fi_lambda, 1e-9));
+        prop_assert!(close(c * c * m.fisher_trace, scaled.fisher_trace, 1e-9));
+        prop_assert!(close(c * c * m.fisher_lambda_max, scaled.fisher_lambda_max, 1e-9));
+    }
+
+    #[test]
     fn the_ceiling_is_reached_exactly_at_full_rank(sample in sample()) {
         let m = sample.measure();
         let p = sample.p()[sample.label];
@@ -259,9 +273,13 @@ proptest! {
         let j: Vec<f64> = (0..k * 5).map(|i| (i as f64).sin() * 10f64.powf(scale)).collect();
         let sample = Sample { label: label % k, z, j, n: 5 };
         let m = sample.measure();
+        let (output, gram) = (Output::from(Softmax::new(&sample.z).unwrap()), sample.gram());
+        let analysis = Analysis::new(&output, &gram, sample.objective(), &settings()).unwrap();
+        let budgeted = |lambda| analysis.fi_lambda(lambda);
         for value in [
             m.fi, m.fi_max, m.saturation, m.fi_lambda, m.fisher_trace, m.fisher_lambda_max,
             m.effective_rank, m.grad_norm, m.jacobian_norm, m.logit_jacobian_norm, m.margin_radius,
+            budgeted(0.0), budgeted(f64::MIN_POSITIVE), budgeted(f64::INFINITY),
         ] {
             prop_assert!(!value.is_nan(), "{:?}", m);
         }

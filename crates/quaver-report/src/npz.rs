@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use npyz::{AutoSerialize, WriterBuilder};
+use npyz::{AutoSerialize, DType, WriterBuilder};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
@@ -38,16 +38,10 @@ impl NpzWriter {
         shape: &[usize],
         values: impl IntoIterator<Item = Result<T, E>>,
     ) -> Result<(), E> {
+        self.start(name)?;
         let shape: Vec<u64> = shape.iter().map(|axis| *axis as u64).collect();
-        // Stored, not deflated: readers then find samples in the file itself.
-        let options = SimpleFileOptions::default()
-            .compression_method(CompressionMethod::Stored)
-            .large_file(true);
         let path = &self.path;
         let failed = |error: std::io::Error| ReportError::writing(path, error);
-        self.archive
-            .start_file(format!("{name}.npy"), options)
-            .map_err(|error| failed(error.into()))?;
         let options = npyz::WriteOptions::<T>::new().default_dtype().shape(&shape);
         let mut array = options
             .writer(&mut self.archive)
@@ -64,6 +58,40 @@ impl NpzWriter {
             return Err(ReportError::at(ReportErrorKind::Row, path, message).into());
         }
         Ok(array.finish().map_err(failed)?)
+    }
+
+    /// Adds the array `name` of texts, one axis long, as NumPy's fixed-width Unicode.
+    ///
+    /// # Errors
+    /// `Io` if they cannot be written.
+    pub fn texts(&mut self, name: &str, values: &[&str]) -> Result<(), ReportError> {
+        self.start(name)?;
+        let path = &self.path;
+        let failed = |error: std::io::Error| ReportError::writing(path, error);
+        // NumPy has no text of width 0.
+        let lengths = values.iter().map(|text| text.chars().count());
+        let width = lengths.max().unwrap_or(0).max(1);
+        let text = format!("<U{width}").parse();
+        let text = text.map_err(|error| failed(std::io::Error::other(error)))?;
+        let options = npyz::WriteOptions::<str>::new().dtype(DType::Plain(text));
+        let mut array = options
+            .shape(&[values.len() as u64])
+            .writer(&mut self.archive)
+            .begin_nd()
+            .map_err(failed)?;
+        for value in values {
+            array.push(value).map_err(failed)?;
+        }
+        array.finish().map_err(failed)
+    }
+
+    fn start(&mut self, name: &str) -> Result<(), ReportError> {
+        // Stored, not deflated: readers then find samples in the file itself.
+        let options = SimpleFileOptions::default()
+            .compression_method(CompressionMethod::Stored)
+            .large_file(true);
+        let started = self.archive.start_file(format!("{name}.npy"), options);
+        started.map_err(|error| ReportError::writing(&self.path, error))
     }
 
     /// Puts the file in its place.
@@ -88,6 +116,8 @@ mod tests {
         let numbers = numbers.iter().map(|x| Ok::<f32, ReportError>(*x));
         npz.array("x", &[2, 2], numbers)?;
         npz.array("y", &[3], [1i64, -2, 3].map(Ok::<i64, ReportError>))?;
+        npz.texts("names", &["fgsm", "größer als", ""])?;
+        npz.texts("none", &[])?;
         npz.finish()
     }
 
@@ -105,6 +135,12 @@ mod tests {
         );
         let y = archive.by_name("y").unwrap().unwrap();
         assert_eq!(y.into_vec::<i64>().unwrap(), [1, -2, 3]);
+        let names = archive.by_name("names").unwrap().unwrap();
+        assert_eq!(
+            names.into_vec::<String>().unwrap(),
+            ["fgsm", "größer als", ""]
+        );
+        assert_eq!(archive.by_name("none").unwrap().unwrap().shape(), [0]);
         let first = std::fs::read(&path).unwrap();
         write(&path, &[1.0, 2.5, -3.0, f32::INFINITY]).unwrap();
         assert!(std::fs::read(&path).unwrap() == first);

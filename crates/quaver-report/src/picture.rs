@@ -182,6 +182,14 @@ impl Thumbnail {
         })
     }
 
+    /// The same, shown `width` pixels of the screen wide.
+    #[must_use]
+    pub fn shown(mut self, width: usize) -> Self {
+        self.height = (self.height * width).div_ceil(self.width.max(1));
+        self.width = width;
+        self
+    }
+
     /// A picture of the values of a sample, if its shape is that of one: `[H, W]`, `[1, H, W]` or `[3, H, W]`. The smallest
     /// value is black and the largest white, whatever was subtracted and divided by before.
     pub fn of_values(shape: &[usize], values: &[f64], alt: impl Into<String>) -> Option<Self> {

@@ -189,13 +189,15 @@ fn distributions(name: &str, block: &BlockComparison) -> Section {
 fn in_words(found: &MeasureComparison) -> String {
     let (ks, rank_sum) = (&found.ks, &found.mann_whitney);
     format!(
-        "A test sample has the larger value with probability {:.3} (Mann–Whitney p {}); the curves come {:.3} apart \
-         (Kolmogorov–Smirnov p {}{}).",
+        "A test sample has the larger value with probability {:.3} (Mann–Whitney p {}, corrected {}); the curves come \
+         {:.3} apart (Kolmogorov–Smirnov p {}{}, corrected {}).",
         rank_sum.superiority,
         p_value(rank_sum.p_value),
+        p_value(found.corrected.mann_whitney),
         ks.statistic,
         p_value(ks.p_value),
         if ks.is_exact { ", exact" } else { "" },
+        p_value(found.corrected.ks),
     )
 }
 
@@ -233,8 +235,9 @@ fn numbers(name: &str, block: &BlockComparison) -> Section {
         .ordered_by("class", Order::Ascending);
     Section::new(format!("{name}All numbers"))
         .paragraph(
-            "Over all samples first, then class by class. p values are not corrected for how many there are: with \
-             many rows some are small by chance.",
+            "Over all samples first, then class by class. With many rows some p values are small by chance: those called \
+             holm are corrected for it, the measures over all samples as one family of tests and those of all classes \
+             as another.",
         )
         .table(table)
 }

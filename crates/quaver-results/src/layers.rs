@@ -1,15 +1,32 @@
-//! Layers: medians in a table, a section of a page, and what disturbing them for real came to.
+//! Layers: medians in a table, sections of a page, and what disturbing them for real came to.
 
 mod names;
+mod verified;
 
 use quaver::layers::{LAYER_MEASURES, LayerReport, LayerSummary};
 use quaver::table::{Column, Kind, Value};
 use quaver::verify::Verification;
-use quaver_report::{Axis, BarChart, BoxPlot, Figure, ManhattanChart, Section, Tone};
+use quaver_report::{
+    Axis, BoxPlot, Figure, ManhattanChart, Order, RankingTable, Section, TableRow, Tone,
+};
 
 use crate::axis;
 
 pub use names::Names;
+pub use verified::{
+    agreement_table, disturbed_table, json as verified_json, left_out, text as verified_text,
+};
+
+/// The column by which layers are ranked unless said otherwise.
+pub const MEAN_NOISE: &str = "noise_kl_mean";
+
+/// The column whose values fall in the order of the ranking by a measure.
+pub fn ranking_column(rank_by: &str) -> &str {
+    match rank_by {
+        "noise_kl" => MEAN_NOISE,
+        measure => measure,
+    }
+}
 
 /// The columns of [`layer_row`].
 pub fn layer_columns() -> Vec<Column> {
@@ -26,6 +43,11 @@ pub fn layer_columns() -> Vec<Column> {
             "saturated_share",
             Kind::Float,
             "Share of samples whose FI is at 99 % of its ceiling or above.",
+        ),
+        Column::new(
+            MEAN_NOISE,
+            Kind::Float,
+            "Mean over samples of noise_kl: noise of a length epsilon times the layer's norm causes a mean divergence of epsilon^2 times this, nats, to second order.",
         ),
     ];
     for measure in &LAYER_MEASURES {
@@ -47,6 +69,7 @@ pub fn layer_row(network: &str, layer: &LayerSummary) -> Vec<Value> {
         (layer.n_samples as i64).into(),
         layer.theta_norm.into(),
         layer.saturated_share.into(),
+        layer.mean("noise_kl").into(),
     ];
     for measure in &LAYER_MEASURES {
         let quartiles = layer.quartiles(measure.name);
@@ -57,12 +80,13 @@ pub fn layer_row(network: &str, layer: &LayerSummary) -> Vec<Value> {
     row
 }
 
-/// The section of a page about the layers of one network.
-pub fn layers_section(
+/// The sections of a page about the layers of one network, ranked by a measure of [`quaver::layers::LAYER_MEASURES`].
+pub fn layers_sections(
     network: &str,
     report: &LayerReport,
     verification: Option<&Verification>,
-) -> Section {
+    rank_by: &str,
+) -> Vec<Section> {
     let layers = &report.layers;
     let names = Names::of_layers(report);
     // In half a row there is no room for the names of so many.
@@ -80,96 +104,55 @@ pub fn layers_section(
         true => Tone::Caution,
         false => Tone::Good,
     };
-    let boxes = ["rel_fi_lambda", "rel_fisher_lambda_max"].map(|measure| {
+    let boxes = ["noise_kl", "rel_fisher_lambda_max"].map(|measure| {
         let chart = BoxPlot::new(Axis::log(measure), [measure]);
         let chart = layers.iter().fold(chart, |chart, layer| {
             let values: Vec<f64> = layer.values(measure).iter().flatten().copied().collect();
             chart.group(names.of(&layer.block), [values])
         });
-        Figure::new(format!("{measure} per layer"), chart).how_to_read(
-            "A box holds the middle half of the samples. Further right, the same relative change of the layer's \
-             parameters moves the network's answer more.",
-        )
+        let (title, how) = match measure {
+            "noise_kl" => (
+                "Random noise, relative to the layer",
+                "A box holds the middle half of the samples. Further right, the same relative amount of noise in the \
+                 layer's parameters moves the network's answers more: the divergence is the noise's relative length \
+                 squared, times this.",
+            ),
+            _ => (
+                "The worst change, relative to the layer",
+                "A box holds the middle half of the samples. Further right, the worst change of one relative size moves \
+                 the network's answers more.",
+            ),
+        };
+        Figure::new(title, chart).how_to_read(how)
     });
     let section = Section::new(network)
         .callout(tone, report.verdict())
+        .table(ranking(network, report, &names, rank_by))
         .figure(Figure::new("FI of every sample and layer", manhattan("fi")).wide(wide).how_to_read(
             "Each point is a sample. Where the layers look alike, FI has reached its ceiling (1 - p) / p in all of them.",
         ))
-        .figure(Figure::new("rel_fi_lambda of every sample and layer", manhattan("rel_fi_lambda")).wide(wide).how_to_read(
+        .figure(Figure::new("FI under a budget of every sample and layer", manhattan("rel_fi_lambda")).wide(wide).how_to_read(
             "The same samples under a budget, relative to the size of each layer: this does not saturate.",
         ));
-    let section = boxes.into_iter().fold(section, Section::figure);
-    match verification {
-        None => section,
-        Some(verification) => section.figure(verified_figure(verification)),
+    let mut sections = vec![boxes.into_iter().fold(section, Section::figure)];
+    if let Some(verification) = verification {
+        let heading = format!("{}: layers disturbed for real", network);
+        sections.push(verified::section(heading, verification, &names));
     }
+    sections
 }
 
-/// Observed against predicted, strength by strength.
-fn verified_figure(found: &Verification) -> Figure {
-    let mut chart = BarChart::new("Spearman correlation with the observed order of layers");
-    for agreement in &found.agreements {
-        if let Some(correlation) = agreement.correlation {
-            let name = format!("{} at {}", agreement.measure, agreement.strength);
-            chart = chart.bar(name, correlation);
-        }
-    }
-    Figure::new(format!("Layers disturbed for real ({})", found.disturbance.name()), chart).how_to_read(
-        "Each bar compares the order in which a measure puts the layers with the order of the divergence that a \
-         disturbance of that strength really caused: 1 is the same order, 0 no relation.",
+/// All layers, those that matter most by the chosen measure first.
+fn ranking(network: &str, report: &LayerReport, names: &Names, rank_by: &str) -> RankingTable {
+    let mut table = RankingTable::new(
+        "Layers, medians and quartiles over the samples",
+        layer_columns(),
     )
-}
-
-/// What each layer, called `name`, came to when it was disturbed, as columns and rows: strength, observed and predicted divergence.
-pub fn disturbed_table(
-    found: &Verification,
-    name: impl Fn(&str) -> String,
-) -> (Vec<Column>, Vec<Vec<Value>>) {
-    let columns = vec![
-        Column::new("layer", Kind::Text, "Layer."),
-        Column::new(
-            "strength",
-            Kind::Float,
-            "Relative size of the noise, or share of parameters.",
-        ),
-        Column::new("mean_kl", Kind::Float, "Observed divergence, nats."),
-        Column::new("predicted_kl", Kind::Float, "To second order."),
-        Column::new("agreement", Kind::Float, "Share of predictions that stay."),
-        Column::new("accuracy", Kind::Float, "Share of labels that are met."),
-    ];
-    let rows: Vec<Vec<Value>> = found
-        .layers
-        .iter()
-        .map(|d| {
-            vec![
-                name(&d.block).into(),
-                d.strength.into(),
-                d.mean_kl.into(),
-                d.predicted_kl.into(),
-                d.agreement.into(),
-                d.accuracy.into(),
-            ]
-        })
-        .collect();
-    (columns, rows)
-}
-
-/// How well each measure orders the layers as the observed divergence does, as columns and rows.
-pub fn agreement_table(found: &Verification) -> (Vec<Column>, Vec<Vec<Value>>) {
-    let columns = vec![
-        Column::new("measure", Kind::Text, "Measure."),
-        Column::new("strength", Kind::Float, "Strength."),
-        Column::new(
-            "rank_correlation",
-            Kind::Float,
-            "Spearman's, with the observed divergence.",
-        ),
-    ];
-    let rows: Vec<Vec<Value>> = found
-        .agreements
-        .iter()
-        .map(|a| vec![a.measure.into(), a.strength.into(), a.correlation.into()])
-        .collect();
-    (columns, rows)
+    .ordered_by(ranking_column(rank_by), Order::Descending);
+    for layer in report.ranked_by(rank_by) {
+        let mut cells = layer_row(network, layer);
+        cells[1] = names.of(&layer.block).into();
+        table.push(TableRow::new(cells));
+    }
+    table
 }

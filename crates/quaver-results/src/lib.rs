@@ -18,10 +18,12 @@ use quaver_report::{Axis, Section, Thumbnail, Tone, grouped};
 pub use attacks::{Examples, attack_json, attack_page, attack_table, remarks};
 pub use comparison::{Compared, compared_table, comparison, overview_table};
 pub use layers::{
-    Names, agreement_table, disturbed_table, layer_columns, layer_row, layers_section,
+    MEAN_NOISE, Names, agreement_table, disturbed_table, layer_columns, layer_row, layers_sections,
+    left_out, ranking_column, verified_json, verified_text,
 };
 pub use maps::{
-    map_json, map_section, map_sheet, map_table, map_text, map_words, maps_table, write_map,
+    map_json, map_numbers, map_rows, map_section, map_sheet, map_table, map_text, map_words,
+    maps_table, write_map,
 };
 pub use study::study;
 

@@ -4,7 +4,9 @@ mod arrays;
 mod sheets;
 mod summary;
 
-use quaver_report::{Figure, Section};
+use quaver::ImageMap;
+use quaver::table::{Column, Kind, Value};
+use quaver_report::{Figure, RankingTable, Section, TableRow};
 
 pub use arrays::write as write_map;
 pub use sheets::sheet as map_sheet;
@@ -20,4 +22,19 @@ pub fn map_section(figures: Vec<Figure>) -> Section {
          ceiling is flat; fi_lambda, which has no such ceiling, is shown in its place.",
     );
     figures.into_iter().fold(section, Section::figure)
+}
+
+/// The rows of [`map_numbers`] about one image, whose files are called `name`.
+pub fn map_rows(name: &str, map: &ImageMap) -> Vec<Vec<Value>> {
+    let named = |row: Vec<Value>| std::iter::once(name.into()).chain(row).collect();
+    summary::rows(map).into_iter().map(named).collect()
+}
+
+/// The section of a page with what is said of every map of every image.
+pub fn map_numbers(rows: Vec<Vec<Value>>) -> Section {
+    let image = Column::new("image", Kind::Text, "Name of the image's files.");
+    let columns = std::iter::once(image).chain(summary::columns()).collect();
+    let table = RankingTable::new("Every map of every image", columns)
+        .rows(rows.into_iter().map(TableRow::new));
+    Section::new("All numbers").table(table)
 }

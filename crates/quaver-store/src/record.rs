@@ -155,6 +155,7 @@ pub fn of_attacks(
         .with("seed", options.seed)
         .with("lambda", options.lambda)
         .with("rtol", options.rtol())
+        .with("compat", options.compat)
         .with(
             "classes",
             options.classes.map(|classes| classes.to_string()),

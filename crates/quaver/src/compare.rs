@@ -10,8 +10,8 @@ use std::sync::Arc;
 use crate::measure::{MEASURES, Measure};
 use crate::outliers::MeasureValues;
 use crate::statistics::{
-    Bootstrap, KolmogorovSmirnov, MannWhitney, QuantileDifference, Sorted, kolmogorov_smirnov,
-    mann_whitney,
+    Bootstrap, KolmogorovSmirnov, MannWhitney, QuantileDifference, Sorted, holm,
+    kolmogorov_smirnov, mann_whitney,
 };
 use crate::table::{Column, Kind, Value};
 use crate::{Score, Summary};
@@ -82,8 +82,19 @@ pub struct MeasureComparison {
     pub ks: KolmogorovSmirnov,
     /// Whether the second set has the larger values.
     pub mann_whitney: MannWhitney,
+    /// p of `ks` and of `mann_whitney`, each corrected after Holm for all measures: over all samples, or of all classes.
+    pub corrected: Corrected,
     /// By how much quantiles differ, at [`SHARES`].
     pub quantiles: Vec<QuantileDifference>,
+}
+
+/// p values corrected for the number of tests ([`holm`]).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Corrected {
+    /// Of the test of Kolmogorov and Smirnov.
+    pub ks: f64,
+    /// Of the test of Mann and Whitney.
+    pub mann_whitney: f64,
 }
 
 impl CompareStudy {
@@ -134,12 +145,16 @@ impl CompareStudy {
                 .intersection(&classes(&sets[1]))
                 .copied()
                 .collect();
+            let mut overall = compared(&sets, None, &bootstrap);
+            correct(overall.iter_mut());
+            let mut classes: Vec<(usize, Vec<MeasureComparison>)> = both
+                .into_iter()
+                .map(|class| (class, compared(&sets, Some(class), &bootstrap)))
+                .collect();
+            correct(classes.iter_mut().flat_map(|(_, of)| of));
             BlockComparison {
-                overall: compared(&sets, None, &bootstrap),
-                classes: both
-                    .into_iter()
-                    .map(|class| (class, compared(&sets, Some(class), &bootstrap)))
-                    .collect(),
+                overall,
+                classes,
                 block,
                 sets,
             }
@@ -160,15 +175,39 @@ fn compared(
         let [first, second] = sets
             .each_ref()
             .map(|set| Sorted::new(set.values(at, class)));
+        let ks = kolmogorov_smirnov(&first, &second)?;
+        let mann_whitney = mann_whitney(&first, &second)?;
         Some(MeasureComparison {
             measure,
             n: [first.len(), second.len()],
-            ks: kolmogorov_smirnov(&first, &second)?,
-            mann_whitney: mann_whitney(&first, &second)?,
+            ks,
+            mann_whitney,
+            corrected: Corrected {
+                ks: ks.p_value,
+                mann_whitney: mann_whitney.p_value,
+            },
             quantiles: bootstrap.quantile_differences(&first, &second, &SHARES),
         })
     });
     compared.collect()
+}
+
+/// Corrects the p values of one family of comparisons.
+fn correct<'a>(family: impl Iterator<Item = &'a mut MeasureComparison>) {
+    let family: Vec<&mut MeasureComparison> = family.collect();
+    let of = |p: fn(&MeasureComparison) -> f64| -> Vec<f64> {
+        holm(
+            &family
+                .iter()
+                .map(|compared| p(compared))
+                .collect::<Vec<f64>>(),
+        )
+    };
+    let ks = of(|compared| compared.ks.p_value);
+    let mann_whitney = of(|compared| compared.mann_whitney.p_value);
+    for (compared, (ks, mann_whitney)) in family.into_iter().zip(ks.into_iter().zip(mann_whitney)) {
+        compared.corrected = Corrected { ks, mann_whitney };
+    }
 }
 
 impl SetScores {
@@ -206,7 +245,11 @@ pub fn columns() -> Vec<Column> {
         ),
         float(
             "p_mann_whitney",
-            "Two-sided p of that, with corrections for ties and continuity; not corrected for the number of tests.",
+            "Two-sided p of that, with corrections for ties and continuity; of this test alone.",
+        ),
+        float(
+            "p_mann_whitney_holm",
+            "The same, corrected for the number of tests (Holm): all measures over all samples are one family, all measures of all classes another.",
         ),
         float(
             "ks",
@@ -215,7 +258,11 @@ pub fn columns() -> Vec<Column> {
         float("ks_location", "The value at which they are that far apart."),
         float(
             "p_ks",
-            "Two-sided p of that: exact, given the ties, where the product of sizes is at most a million; else the limit for large sets.",
+            "Two-sided p of that: exact, given the ties, where the product of sizes is at most a million; else the limit for large sets. Of this test alone.",
+        ),
+        float(
+            "p_ks_holm",
+            "The same, corrected for the number of tests as p_mann_whitney_holm is.",
         ),
     ];
     for share in SHARES {
@@ -273,9 +320,11 @@ impl BlockComparison {
             int(compared.n[1]),
             compared.mann_whitney.superiority.into(),
             compared.mann_whitney.p_value.into(),
+            compared.corrected.mann_whitney.into(),
             compared.ks.statistic.into(),
             compared.ks.location.into(),
             compared.ks.p_value.into(),
+            compared.corrected.ks.into(),
         ];
         for quantile in &compared.quantiles {
             let QuantileDifference {

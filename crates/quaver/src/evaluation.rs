@@ -11,7 +11,7 @@ use std::sync::atomic::AtomicBool;
 use quaver_geometry::{ClassGram, Family, Lumping};
 
 use crate::parallel::{ordered, workers};
-use crate::{Block, Error, ErrorKind, Precision};
+use crate::{Block, Error, Precision};
 
 /// One sample: what the network says of it, and how that moves when a block is perturbed.
 #[derive(Debug, Clone, PartialEq)]
@@ -108,7 +108,7 @@ pub struct Description {
 /// each to `emit` in order. Setting `stop` ends it early.
 ///
 /// # Errors
-/// Those of the source and of `emit`; [`ErrorKind::Interrupted`] after `stop` was set.
+/// Those of the source and of `emit`; [`Interrupted`](crate::ErrorKind::Interrupted) after `stop` was set.
 pub fn evaluate_each(
     source: &dyn Source,
     ranges: &[Range<usize>],

@@ -25,7 +25,7 @@ pub struct LayerMeasure {
 }
 
 /// The measures of a layer. Those called `rel_` are per perturbation relative to the norm of its parameters.
-pub const LAYER_MEASURES: [LayerMeasure; 11] = [
+pub const LAYER_MEASURES: [LayerMeasure; 12] = [
     LayerMeasure {
         name: "fi",
         doc: "Influence measure FI; the same for every layer that saturates.",
@@ -77,13 +77,18 @@ pub const LAYER_MEASURES: [LayerMeasure; 11] = [
         of: |score| score.relative.map(|relative| relative.fisher_lambda_max),
     },
     LayerMeasure {
+        name: "noise_kl",
+        doc: "Divergence that noise in the parameters causes, nats: to second order, on average over directions, noise of a length epsilon times the layer's norm causes epsilon^2 times this.",
+        of: |score| score.relative.map(|relative| relative.noise_kl),
+    },
+    LayerMeasure {
         name: "compat_fi",
         doc: "FI in the published program's arithmetic, where it was asked for.",
         of: |score| score.measures.compat.map(|compat| compat.fi),
     },
 ];
 
-/// Gathers scores; of each it keeps eleven numbers.
+/// Gathers scores; of each it keeps the numbers of [`LAYER_MEASURES`].
 #[derive(Debug, Clone, Default)]
 pub struct LayerStudy {
     /// In the order in which blocks first came by.
@@ -196,6 +201,12 @@ impl LayerSummary {
         place(measure).map_or(&[], |at| &self.values[at])
     }
 
+    /// The mean of one measure over the samples that have it.
+    pub fn mean(&self, measure: &str) -> Option<f64> {
+        let known: Vec<f64> = self.values(measure).iter().flatten().copied().collect();
+        (!known.is_empty()).then(|| known.iter().sum::<f64>() / known.len() as f64)
+    }
+
     /// The quartiles of one measure.
     pub fn quartiles(&self, measure: &str) -> Option<Quartiles> {
         self.quartiles[place(measure)?]
@@ -214,14 +225,18 @@ pub struct LayerReport {
 }
 
 impl LayerReport {
-    /// The layers with the largest median of `measure` first; those without it last. Ties keep the network's order.
+    /// The layers with the largest median of `measure` first, of `noise_kl` the largest mean, since it foretells one;
+    /// those without it last. Ties keep the network's order.
     pub fn ranked_by(&self, measure: &str) -> Vec<&LayerSummary> {
-        let median = |layer: &&LayerSummary| {
-            let quartiles = layer.quartiles(measure);
-            quartiles.map_or(f64::NEG_INFINITY, |q| q.median)
+        let standing = |layer: &&LayerSummary| {
+            let value = match measure {
+                "noise_kl" => layer.mean(measure),
+                _ => layer.quartiles(measure).map(|q| q.median),
+            };
+            value.unwrap_or(f64::NEG_INFINITY)
         };
         let mut layers: Vec<&LayerSummary> = self.layers.iter().collect();
-        layers.sort_by(|a, b| median(b).total_cmp(&median(a)));
+        layers.sort_by(|a, b| standing(b).total_cmp(&standing(a)));
         layers
     }
 
@@ -237,11 +252,11 @@ impl LayerReport {
             0 => "FI tells layers apart: none saturates for nearly all samples.".to_owned(),
             _ if count == n => format!(
                 "FI is saturated in all {n} blocks: it is the same everywhere and tells none apart; compare them by \
-                 rel_fi_lambda, rel_fisher_trace or rel_fisher_lambda_max."
+                 noise_kl, rel_fi_lambda or rel_fisher_lambda_max."
             ),
             _ => format!(
-                "FI is saturated in {count} of {n} blocks, which it cannot tell apart; compare them by rel_fi_lambda, \
-                 rel_fisher_trace or rel_fisher_lambda_max."
+                "FI is saturated in {count} of {n} blocks, which it cannot tell apart; compare them by noise_kl, \
+                 rel_fi_lambda or rel_fisher_lambda_max."
             ),
         }
     }

@@ -82,7 +82,8 @@ pub use quaver_data::{
     OpenOptions, Resize, Sample, Subset, Units, check_labels, format_names, open, parse_indices,
 };
 pub use quaver_engine::{
-    Graph, Head, HeadChoice, HeadKind, Layer, OperatorInfo, Real, UnsupportedNode, operators,
+    Graph, Head, HeadChoice, HeadKind, Initializer, Layer, LayerUnits, OperatorInfo, Real,
+    UnsupportedNode, operators,
 };
 pub use quaver_geometry::{
     ClassGram, Classes, Compat, Family, Lumping, Measures, ObjectiveChoice, Softmax,

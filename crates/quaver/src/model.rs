@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use quaver_data::Dataset;
-use quaver_engine::{Graph, Head, HeadChoice, HeadKind, ImportOptions};
+use quaver_engine::{Graph, Head, HeadChoice, HeadKind, ImportOptions, Initializer};
 use quaver_geometry::Family;
 
 use crate::{Error, ErrorKind, Port};
@@ -56,7 +56,7 @@ impl Model {
         Self::from_graph(graph, options).map_err(|e| e.within(path.display()))
     }
 
-    /// The same with other parameters: `edit` gets the values of every floating-point initializer, with its name, before
+    /// The same with other parameters: `edit` gets every floating-point initializer with its values before
     /// anything is made of them.
     ///
     /// # Errors
@@ -64,7 +64,7 @@ impl Model {
     pub fn load_edited(
         path: impl AsRef<Path>,
         options: &LoadOptions,
-        edit: impl FnMut(&str, &mut [f64]),
+        edit: impl FnMut(&Initializer, &mut [f64]),
     ) -> Result<Self, Error> {
         let path = path.as_ref();
         let graph = Graph::read_edited(path, &options.import(), edit)?;

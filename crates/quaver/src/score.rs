@@ -168,6 +168,9 @@ pub struct Relative {
     pub fisher_trace: f64,
     /// Worst-case KL rate in the units of ω′.
     pub fisher_lambda_max: f64,
+    /// ½ ‖θ‖² tr G / n: to second order the mean Kullback–Leibler divergence that a random direction ω′ of length ε causes
+    /// is ε² times this, in nats.
+    pub noise_kl: f64,
 }
 
 impl LabelChoice {

@@ -3,10 +3,12 @@
 //! All of them take values in order ([`Sorted`]); infinite values are ordinary ends of the order. Nothing here knows what
 //! the numbers are.
 
+mod holm;
 mod kolmogorov;
 mod quantiles;
 mod ranks;
 
+pub use holm::holm;
 pub use kolmogorov::{KolmogorovSmirnov, kolmogorov_smirnov};
 pub use quantiles::{Bootstrap, QuantileDifference};
 pub use ranks::{MannWhitney, mann_whitney, rank_correlation};

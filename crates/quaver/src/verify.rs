@@ -2,8 +2,10 @@
 //!
 //! Every layer's parameters are disturbed at several strengths, with several draws each, and the network is run on the
 //! data again. Noise has ‖δ‖ = ε‖θ‖ and a random direction, so that to second order the Kullback–Leibler divergence is on
-//! average ½ ε² ‖θ‖² tr G / n: a number to be met, beside the order of the layers. Knocked-out weights, set to zero, are
-//! the fault model of Cheney, Schrimpf & Kreiman 2017 (arXiv 1703.08245).
+//! average ½ ε² ‖θ‖² tr G / n: a number to be met, beside the order of the layers. Knocked-out weights or units, set to
+//! zero, are the fault models of Cheney, Schrimpf & Kreiman 2017 (arXiv 1703.08245).
+
+mod disturb;
 
 use std::num::NonZeroUsize;
 use std::path::Path;
@@ -11,12 +13,13 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use quaver_data::Dataset;
-use quaver_engine::{Graph, Program, Real};
+use quaver_engine::{Program, Real};
 use quaver_geometry::Softmax;
+
+use disturb::Disturber;
 
 use crate::layers::LayerReport;
 use crate::parallel::{ordered, workers};
-use crate::random::Random;
 use crate::statistics::rank_correlation;
 use crate::{Block, Error, ErrorKind, LoadOptions, Model, Precision};
 
@@ -27,6 +30,9 @@ pub enum Disturbance {
     Noise,
     /// A share of the parameters, drawn at random, set to zero.
     Knockout,
+    /// A share of the units, output channels or outputs, drawn at random: all that makes a unit, its part of the weights and
+    /// its bias, is set to zero, so that the layer's output is zero there.
+    KnockoutUnits,
 }
 
 impl Disturbance {
@@ -35,6 +41,7 @@ impl Disturbance {
         match self {
             Self::Noise => "noise",
             Self::Knockout => "knockout",
+            Self::KnockoutUnits => "knockout-units",
         }
     }
 }
@@ -44,7 +51,7 @@ impl Disturbance {
 pub struct VerifyOptions {
     /// What is done.
     pub disturbance: Disturbance,
-    /// How strongly: ‖δ‖/‖θ‖, or the share of parameters. Default: 0.01, 0.1, 0.3.
+    /// How strongly: ‖δ‖/‖θ‖, or the share of parameters or units. Default: 0.01, 0.1, 0.3.
     pub strengths: Vec<f64>,
     /// Draws per layer and strength. Default: 3.
     pub draws: usize,
@@ -74,7 +81,7 @@ impl Default for VerifyOptions {
 pub struct Disturbed {
     /// The layer.
     pub block: Arc<str>,
-    /// ‖δ‖/‖θ‖, or the share of parameters.
+    /// ‖δ‖/‖θ‖, or the share of parameters or units.
     pub strength: f64,
     /// KL(p ‖ p′) in nats, p′ with the disturbance.
     pub mean_kl: f64,
@@ -91,7 +98,7 @@ pub struct Disturbed {
 pub struct Agreement {
     /// The measure.
     pub measure: &'static str,
-    /// ‖δ‖/‖θ‖, or the share of parameters.
+    /// ‖δ‖/‖θ‖, or the share of parameters or units.
     pub strength: f64,
     /// Spearman's correlation of its medians with the observed divergence; `None` where one is the same for all layers.
     pub correlation: Option<f64>,
@@ -108,10 +115,13 @@ pub struct Verification {
     pub layers: Vec<Disturbed>,
     /// Measure by measure, strength by strength.
     pub agreements: Vec<Agreement>,
+    /// Blocks that could not be disturbed: those whose units are not known.
+    pub left_out: Vec<Arc<str>>,
 }
 
 /// The measures that are held against the observed order.
-const PREDICTORS: [&str; 4] = [
+const PREDICTORS: [&str; 5] = [
+    "noise_kl",
     "rel_fi_lambda",
     "rel_fisher_lambda_max",
     "rel_fisher_trace",
@@ -137,7 +147,7 @@ pub fn verify_layers(
     if options.draws == 0 {
         return refuse("0 draws: expected at least 1".to_owned());
     }
-    let is_share = options.disturbance == Disturbance::Knockout;
+    let is_share = options.disturbance != Disturbance::Noise;
     for &strength in &options.strengths {
         if !(strength > 0.0 && strength.is_finite()) || is_share && strength > 1.0 {
             return refuse(format!(
@@ -146,9 +156,14 @@ pub fn verify_layers(
             ));
         }
     }
-    let bench = Bench {
+    let disturber = Disturber {
         path,
         load,
+        disturbance: options.disturbance,
+        seed: options.seed,
+    };
+    let bench = Bench {
+        disturber,
         dataset,
         options,
         stop,
@@ -161,8 +176,7 @@ pub fn verify_layers(
 
 /// What all runs have in common.
 struct Bench<'a> {
-    path: &'a Path,
-    load: &'a LoadOptions,
+    disturber: Disturber<'a>,
     dataset: &'a dyn Dataset,
     options: &'a VerifyOptions,
     stop: &'a AtomicBool,
@@ -183,7 +197,8 @@ impl Bench<'_> {
         mut step: impl FnMut(),
     ) -> Result<Verification, Error> {
         let options = self.options;
-        let whole = self.answers::<T>(&Model::load(self.path, self.load)?)?;
+        let (path, load) = (self.disturber.path, self.disturber.load);
+        let whole = self.answers::<T>(&Model::load(path, load)?)?;
         let trained: Vec<&Block> = blocks.iter().filter(|block| block.norm.is_some()).collect();
         if trained.is_empty() {
             return Err(Error::new(
@@ -191,6 +206,7 @@ impl Bench<'_> {
                 "no block to verify consists of parameters alone (--wrt layers)",
             ));
         }
+        let (trained, left_out) = self.disturber.sort(trained)?;
         let (n_strengths, draws) = (options.strengths.len(), options.draws);
         let n_runs = trained.len() * n_strengths * draws;
         let mut outcomes = Vec::with_capacity(n_runs);
@@ -202,7 +218,7 @@ impl Bench<'_> {
             |(), at| {
                 let block = trained[at / (n_strengths * draws)];
                 let strength = options.strengths[at / draws % n_strengths];
-                let model = self.disturbed(block, strength, at as u64)?;
+                let model = self.disturber.draw(block, strength, at as u64)?;
                 Ok(compare(&whole, &self.answers::<T>(&model)?))
             },
             |_, outcome| {
@@ -239,41 +255,7 @@ impl Bench<'_> {
             accuracy: compare(&whole, &whole).accuracy,
             agreements: agreements(&layers, &options.strengths, report),
             layers,
-        })
-    }
-
-    /// The network with one layer disturbed; `run` numbers the draw.
-    fn disturbed(&self, block: &Block, strength: f64, run: u64) -> Result<Model, Error> {
-        let is_member = |name: &str| block.members.iter().any(|member| **member == *name);
-        let disturbance = self.options.disturbance;
-        // A direction first, whose length is known only when all of it is drawn.
-        let size = match disturbance {
-            Disturbance::Knockout => 0.0,
-            Disturbance::Noise => {
-                let (mut squared, mut draw) = (0.0, Random::new(self.options.seed, 0u64, run));
-                Graph::read_edited(self.path, &self.load.import(), |name, values| {
-                    if is_member(name) {
-                        squared += values
-                            .iter()
-                            .map(|_| normal(&mut draw).powi(2))
-                            .sum::<f64>();
-                    }
-                })?;
-                strength * block.norm.unwrap_or_default() / squared.sqrt()
-            }
-        };
-        let mut draw = Random::new(self.options.seed, 0u64, run);
-        Model::load_edited(self.path, self.load, |name, values| {
-            if !is_member(name) {
-                return;
-            }
-            for value in values {
-                match disturbance {
-                    Disturbance::Noise => *value += size * normal(&mut draw),
-                    Disturbance::Knockout if draw.unit() < strength => *value = 0.0,
-                    Disturbance::Knockout => (),
-                }
-            }
+            left_out: left_out.iter().map(|b| Arc::clone(&b.name)).collect(),
         })
     }
 
@@ -310,12 +292,6 @@ impl Bench<'_> {
     }
 }
 
-/// Standard normal (Box & Muller).
-fn normal(random: &mut Random) -> f64 {
-    let radius = (-2.0 * (1.0 - random.unit()).ln()).sqrt();
-    radius * (std::f64::consts::TAU * random.unit()).cos()
-}
-
 fn compare(before: &[(Option<usize>, Softmax)], after: &[(Option<usize>, Softmax)]) -> Outcome {
     let (mut kl, mut same, mut labelled, mut correct) = (0.0, 0usize, 0usize, 0usize);
     for ((label, p), (_, q)) in before.iter().zip(after) {
@@ -337,18 +313,9 @@ fn compare(before: &[(Option<usize>, Softmax)], after: &[(Option<usize>, Softmax
 
 /// ½ ε² ‖θ‖² tr G / n, on average over the samples of the study.
 fn predicted(block: &Block, strength: f64, report: &LayerReport) -> Option<f64> {
-    let layer = report
-        .layers
-        .iter()
-        .find(|layer| layer.block == block.name)?;
-    let traces: Vec<f64> = layer
-        .values("rel_fisher_trace")
-        .iter()
-        .flatten()
-        .copied()
-        .collect();
-    let mean = traces.iter().sum::<f64>() / traces.len().max(1) as f64;
-    Some(0.5 * strength * strength * mean / block.n_coordinates as f64)
+    let mut layers = report.layers.iter();
+    let layer = layers.find(|layer| layer.block == block.name)?;
+    Some(strength * strength * layer.mean("noise_kl")?)
 }
 
 fn agreements(layers: &[Disturbed], strengths: &[f64], report: &LayerReport) -> Vec<Agreement> {

@@ -345,6 +345,128 @@ fn agrees_with_the_oracles() {
     }
 }
 
+/// The published program's formulas, written down once more: L₀ from the window's own Jacobian, its singular value
+/// decomposition, the absolute cut. Returns FI, rank, and how near to the cut a singular value is, as a ratio.
+fn published(
+    logits: &[f64],
+    j: &[f64],
+    coordinates: &[usize],
+    label: usize,
+    epsilon: f64,
+) -> (f64, usize, f64) {
+    let (k, n) = (logits.len(), j.len() / logits.len());
+    let top = logits.iter().fold(f64::NEG_INFINITY, |a, &b| a.max(b));
+    let total: f64 = logits.iter().map(|z| (z - top).exp()).sum();
+    let p: Vec<f64> = logits.iter().map(|z| (z - top).exp() / total).collect();
+    // ∂p/∂ω: p_k (J_k − Σ p J), as differences of rows, of which none cancels.
+    let of_p = |class: usize, at: usize| -> f64 {
+        let terms = (0..k).map(|other| p[other] * (j[class * n + at] - j[other * n + at]));
+        p[class] * terms.sum::<f64>()
+    };
+    let l0 = faer::Mat::from_fn(coordinates.len(), k, |row, class| {
+        of_p(class, coordinates[row]) / (p[class].sqrt() + epsilon)
+    });
+    let svd = l0.thin_svd().unwrap();
+    let (sigma, b) = (svd.S().column_vector(), svd.U());
+    let (mut fi, mut rank, mut nearest) = (0.0, 0, f64::INFINITY);
+    for i in 0..sigma.nrows() {
+        let ratio = sigma[i] / epsilon;
+        nearest = nearest.min(ratio.max(1.0 / ratio));
+        if sigma[i] > epsilon {
+            rank += 1;
+            let along = |(row, &at): (usize, &usize)| {
+                of_p(label, at) / (p[label] + epsilon) * b[(row, i)] / sigma[i]
+            };
+            let along: f64 = coordinates.iter().enumerate().map(along).sum();
+            fi += along * along;
+        }
+    }
+    (fi, rank, nearest)
+}
+
+/// `--compat` at both ε of the published program, window by window, on real networks; unsure and sure samples.
+#[test]
+fn the_published_arithmetic_of_every_window_is_that_of_its_own_jacobian() {
+    let Some(data) = data() else { return };
+    for name in [
+        "akamaster_resnet20_cifar10",
+        "burn_mnist_cnn",
+        "mfipso_resnet32_mnist",
+        "onepixel_lenet_cifar10",
+        "mlperftiny_resnet8_cifar10",
+    ] {
+        let path = data.join(format!("models/{name}.onnx"));
+        let model = Model::load(path, &LoadOptions::default()).unwrap();
+        let mut arrays = Arrays::open(&data.join(format!("oracle/{name}.npz")));
+        let (shape, x) = arrays.get("x");
+        let n: usize = shape[1..].iter().product();
+        for sample in [0, 6] {
+            let images = InMemory::new(&shape[1..], x[sample * n..][..n].to_vec(), None).unwrap();
+            for epsilon in [1e-3, 1e-8] {
+                let options = in_double(MapOptions {
+                    compat: Some(epsilon),
+                    ..MapOptions::default()
+                });
+                let map = &maps(&model, &images, &options)[0];
+                // The Jacobian of the samples as the network takes them, with channels wherever they are.
+                let (logits, j) = jacobian(&model, &x[sample * n..][..n]);
+                let (mut worst, mut n_compared, mut n_on_cut) = (0.0f64, 0, 0);
+                let axes = map.axes;
+                let (mut fi_sum, mut rank_sum) = (0.0, 0);
+                for &scale in &map.scales {
+                    for region in axes.regions() {
+                        let plane = |measure| map.plane(measure, scale, region).unwrap();
+                        for at in (0..axes.n_pixels()).step_by(13) {
+                            let near = |middle: usize, n: usize| {
+                                middle.saturating_sub(scale / 2)..(middle + scale / 2 + 1).min(n)
+                            };
+                            let mut coordinates = Vec::new();
+                            for channel in 0..axes.channels {
+                                if region != Region::All && region != Region::Channel(channel) {
+                                    continue;
+                                }
+                                for y in near(at / axes.width, axes.height) {
+                                    for x in near(at % axes.width, axes.width) {
+                                        // All of these networks take channels first.
+                                        coordinates
+                                            .push((channel * axes.height + y) * axes.width + x);
+                                    }
+                                }
+                            }
+                            let (fi, rank, nearest) =
+                                published(&logits, &j, &coordinates, map.label, epsilon);
+                            // A singular value within a millionth of the cut may be on either side of it.
+                            if nearest < 1.0 + 1e-6 {
+                                n_on_cut += 1;
+                                continue;
+                            }
+                            let found = (
+                                plane(MapMeasure::CompatFi)[at],
+                                plane(MapMeasure::CompatRank)[at],
+                            );
+                            let place =
+                                format!("{name} {sample} {epsilon} {scale} {region:?} {at}");
+                            assert_eq!(found.1, rank as f64, "{place}: {found:?} {fi}");
+                            let error = (found.0 - fi).abs() / fi.max(1e-300);
+                            worst = worst.max(if fi == found.0 { 0.0 } else { error });
+                            n_compared += 1;
+                            (fi_sum, rank_sum) = (fi_sum + fi, rank_sum + rank);
+                        }
+                    }
+                }
+                eprintln!(
+                    "{name}, sample {sample}, ε {epsilon:e}: {n_compared} windows to {worst:.1e}, {n_on_cut} on the cut, mean rank {:.2}, mean FI {:.3e}, ceiling {:.3e}",
+                    rank_sum as f64 / n_compared as f64,
+                    fi_sum / n_compared as f64,
+                    map.fi_max(),
+                );
+                assert!(worst < 1e-6, "{name} {sample} {epsilon}: {worst}");
+                assert!(n_on_cut * 50 < n_compared, "{name}: {n_on_cut}");
+            }
+        }
+    }
+}
+
 #[test]
 fn merged_classes_keep_the_trace_below_and_fi_above() {
     let model = quaver::demo::model().unwrap();

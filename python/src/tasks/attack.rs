@@ -65,6 +65,8 @@ impl Radii {
 ///   radius), `restarts` of projected gradient descent.
 /// - `pixels`: most pixels that attacks on pixels may change; `static_map`: True takes them in the order of one map.
 /// - `population`, `particles`, `generations`, `largest_change`: of one-pixel and mfi-pso.
+/// - `compat`: FI of pixels, where fi-pixel and mfi-pso choose by it, in the published program's arithmetic with this EPS (0.001
+///   there), per share of the range.
 /// - `queries`: most forward passes per sample, attack and radius; `seed`: of all random choices.
 /// - `strict`: True raises for the first sample that cannot be attacked; else it is a row with an `error`.
 /// - other keywords as for `Model.score`.
@@ -75,7 +77,7 @@ impl Radii {
 /// >>> found.summary.columns[:3], len(found.summary)
 /// (['attack', 'radius', 'success'], 2)
 #[pyfunction]
-#[pyo3(signature = (model, x, y = None, *, bounds = None, attacks = Wrt::One("default".to_owned()), label = Choice::Word("true".to_owned()), target = None, probability = 0.0, epsilon = Radii::One(8.0 / 255.0), epsilon_l2 = Radii::One(0.5), steps = 40, step_size = None, restarts = 1, pixels = 10, static_map = false, population = 400, particles = 40, generations = 100, largest_change = 1.0, queries = None, seed = 0, classes = None, lambda_ = 1.0, rtol = None, strict = false, precision = "f32", winograd = true, threads = None, progress = None))]
+#[pyo3(signature = (model, x, y = None, *, bounds = None, attacks = Wrt::One("default".to_owned()), label = Choice::Word("true".to_owned()), target = None, probability = 0.0, epsilon = Radii::One(8.0 / 255.0), epsilon_l2 = Radii::One(0.5), steps = 40, step_size = None, restarts = 1, pixels = 10, static_map = false, population = 400, particles = 40, generations = 100, largest_change = 1.0, queries = None, seed = 0, classes = None, lambda_ = 1.0, rtol = None, compat = None, strict = false, precision = "f32", winograd = true, threads = None, progress = None))]
 #[allow(clippy::too_many_arguments, reason = "keyword arguments")]
 pub fn attack<'py>(
     py: Python<'py>,
@@ -103,6 +105,7 @@ pub fn attack<'py>(
     classes: Option<Choice>,
     lambda_: f64,
     rtol: Option<f64>,
+    compat: Option<f64>,
     strict: bool,
     precision: &str,
     winograd: bool,
@@ -158,6 +161,7 @@ pub fn attack<'py>(
         seed,
         lambda: lambda_,
         rtol,
+        compat,
         classes: classes.transpose()?,
         winograd,
         precision: read_precision(precision)?,
@@ -295,7 +299,7 @@ impl Attacks {
     /// Writes the page of `quaver attack` to `path` (.html), and its numbers beside it as JSON.
     fn report(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
         let subject = self.kept.subject(py)?;
-        let run = subject.record("attack")?;
+        let run = subject.record_of_pictures("attack", false)?;
         let Origin::Model(network) = &subject.origin else {
             return Err(option_error(
                 "an attack needs the network itself, and not a store",

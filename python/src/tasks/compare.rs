@@ -239,7 +239,8 @@ struct Found {
 /// Two sets compared, measure by measure: what `quaver.compare` gives.
 ///
 /// As a `Table` it has a row for every network, block, class (all of them first) and measure; "first" is the training set,
-/// "second" the test set. p values are not corrected for how many there are.
+/// "second" the test set. p values called holm are corrected for the number of tests: the measures over all samples are one
+/// family, those of all classes another.
 #[pyclass(frozen, extends = Table, module = "quaver")]
 pub struct Comparison {
     networks: Vec<Found>,

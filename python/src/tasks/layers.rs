@@ -10,7 +10,9 @@ use quaver::layers::{LAYER_MEASURES, LayerReport, LayerStudy};
 use quaver::table::{Column, Kind, Value};
 use quaver::verify::{Disturbance, Verification, VerifyOptions, verify_layers};
 use quaver_report::{Page, RunRecord};
-use quaver_results::{agreement_table, disturbed_table, layer_columns, layer_row, layers_section};
+use quaver_results::{
+    agreement_table, disturbed_table, layer_columns, layer_row, layers_sections, left_out,
+};
 use quaver_store::record;
 use serde_json::{Value as Json, json};
 
@@ -28,12 +30,13 @@ use crate::table::{Table, TableBuilder, text};
 /// Compares the layers of a network, or of several: FI of each layer and of all parameters, and what does not saturate.
 ///
 /// `model` is a model, the path of an ONNX file, a dict of several by name, or a `Store`. A layer with K - 1 parameters or
-/// more usually reaches FI's ceiling, so that FI is the same for all: compare rel_fi_lambda, influence per perturbation relative
-/// to the layer's size.
+/// more usually reaches FI's ceiling, so that FI is the same for all: compare noise_kl, the divergence that noise relative to the
+/// layer's size causes.
 ///
 /// - `wrt`: blocks (default: every layer, and all parameters together).
-/// - `verify`: "noise" (of a length relative to the layer's) or "knockout" (of a share of its parameters) disturbs every
-///   layer for real; `disturbed` and `agreement` then hold what the network does against the prediction.
+/// - `verify`: "noise" (of a length relative to the layer's), "knockout" (of a share of its parameters) or "knockout-units" (of
+///   a share of its output channels or outputs, each with its weights and its bias) disturbs every layer for real; `disturbed`
+///   and `agreement` then hold what the network does against the prediction.
 /// - `strengths`, `draws`, `seed`: how strongly, how often per layer and strength, and the seed of the draws.
 /// - other keywords as for `Model.score`.
 ///
@@ -153,24 +156,30 @@ pub struct Layers {
 #[pymethods]
 impl Layers {
     /// What disturbing each layer for real came to: a row per network, layer and strength, with the observed divergence
-    /// KL(p || p') and the predicted one in nats. None without `verify`.
+    /// KL(p || p') and the predicted one in nats. Its `note` names layers whose units are not known, which are left out.
+    /// None without `verify`.
     #[getter]
     fn disturbed(&self) -> PyResult<Option<Table>> {
-        self.of_verifications(|found| disturbed_table(found, str::to_owned))
+        let note = self.networks.iter().filter_map(|found| {
+            let verification = found.verification.as_ref()?;
+            left_out(verification, str::to_owned)
+        });
+        let note = note.collect::<Vec<String>>().join("\n");
+        self.of_verifications(note, |found| disturbed_table(found, str::to_owned))
     }
 
     /// How well each measure orders the layers as the observed divergence does: Spearman's rank correlation, a row per
     /// network, measure and strength. None without `verify`.
     #[getter]
     fn agreement(&self) -> PyResult<Option<Table>> {
-        self.of_verifications(agreement_table)
+        self.of_verifications(String::new(), agreement_table)
     }
 
     /// The values of a measure at one layer, a number for each sample that was scored, (N,); NaN where it has none.
     ///
     /// - `layer`: a name as in the column "layer"; `measure`: a name as in the columns of medians.
     /// - `network`: whose (default: the first).
-    #[pyo3(signature = (layer, measure = "rel_fi_lambda", *, network = None))]
+    #[pyo3(signature = (layer, measure = "noise_kl", *, network = None))]
     fn values<'py>(
         &self,
         py: Python<'py>,
@@ -178,13 +187,7 @@ impl Layers {
         measure: &str,
         network: Option<&str>,
     ) -> PyResult<Array<'py, f64>> {
-        if !LAYER_MEASURES.iter().any(|have| have.name == measure) {
-            let names: Vec<&str> = LAYER_MEASURES.iter().map(|have| have.name).collect();
-            return Err(option_error(format!(
-                "measure '{measure}': there are {}",
-                names.join(", ")
-            )));
-        }
+        is_measure(measure)?;
         let is_it = |found: &&Found| network.is_none_or(|network| found.network == network);
         let found = self.networks.iter().find(is_it);
         let layers = found.map_or(&[][..], |found| found.report.layers.as_slice());
@@ -203,8 +206,11 @@ impl Layers {
         Array::new(py, values, &[n])
     }
 
-    /// Writes the page of `quaver layers` to `path` (.html), and its numbers beside it as JSON.
-    fn report(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
+    /// Writes the page of `quaver layers` to `path` (.html), and its numbers beside it as JSON. Layers are ranked by the median
+    /// of the measure `rank_by`, by the mean of noise_kl.
+    #[pyo3(signature = (path, *, rank_by = "noise_kl"))]
+    fn report(&self, py: Python<'_>, path: PathBuf, rank_by: &str) -> PyResult<()> {
+        is_measure(rank_by)?;
         let mut records = Vec::new();
         for found in &self.networks {
             let subject = found.kept.subject(py)?;
@@ -236,14 +242,15 @@ impl Layers {
             names.join(", ")
         ));
         let section = |found: &Found| {
-            layers_section(&found.network, &found.report, found.verification.as_ref())
+            let verification = found.verification.as_ref();
+            layers_sections(&found.network, &found.report, verification, rank_by)
         };
-        let sections = self.networks.iter().map(section).collect();
+        let sections = self.networks.iter().flat_map(section).collect();
         save_page(py, &path, page, sections, run)
     }
 
     /// A figure: boxes of a measure over the samples, layer by layer, beside the saturation of FI.
-    #[pyo3(signature = (measure = "rel_fi_lambda", *, network = None, figsize = None))]
+    #[pyo3(signature = (measure = "noise_kl", *, network = None, figsize = None))]
     fn plot<'py>(
         slf: &Bound<'py, Self>,
         measure: &str,
@@ -277,6 +284,7 @@ impl Layers {
     /// A table of every network's verification, the network before it.
     fn of_verifications(
         &self,
+        note: String,
         table: impl Fn(&Verification) -> (Vec<Column>, Vec<Vec<Value>>),
     ) -> PyResult<Option<Table>> {
         let mut builder: Option<TableBuilder> = None;
@@ -294,10 +302,20 @@ impl Layers {
                 builder.push(row);
             }
         }
-        builder
-            .map(|builder| builder.finish(String::new()))
-            .transpose()
+        builder.map(|builder| builder.finish(note)).transpose()
     }
+}
+
+/// Whether there is a measure of that name.
+fn is_measure(name: &str) -> PyResult<()> {
+    if LAYER_MEASURES.iter().any(|have| have.name == name) {
+        return Ok(());
+    }
+    let names: Vec<&str> = LAYER_MEASURES.iter().map(|have| have.name).collect();
+    Err(option_error(format!(
+        "measure '{name}': there are {}",
+        names.join(", ")
+    )))
 }
 
 /// The same samples once more, for another network.
@@ -310,8 +328,9 @@ fn disturbance(how: &str) -> PyResult<Disturbance> {
     match how {
         "noise" => Ok(Disturbance::Noise),
         "knockout" => Ok(Disturbance::Knockout),
+        "knockout-units" => Ok(Disturbance::KnockoutUnits),
         _ => Err(option_error(format!(
-            "verify '{how}': give noise or knockout"
+            "verify '{how}': give noise, knockout or knockout-units"
         ))),
     }
 }

@@ -9,7 +9,9 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyTuple};
 use quaver::{Dataset as _, MapMeasure, MapOptions, Region};
 use quaver_report::{Figure as PageFigure, Page};
-use quaver_results::{map_section, map_sheet, map_table, map_words, maps_table, write_map};
+use quaver_results::{
+    map_numbers, map_rows, map_section, map_sheet, map_table, map_words, maps_table, write_map,
+};
 use quaver_store::record;
 
 use super::save_page;
@@ -164,20 +166,23 @@ impl Maps {
     /// Writes the page of `quaver map` to `path` (.html), and its numbers beside it as JSON.
     fn report(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
         let options = &self.options;
-        let mut figures = Vec::new();
+        let (mut figures, mut rows) = (Vec::new(), Vec::new());
+        let class_names = (*self.class_names).as_deref();
         for (at, map) in self.maps.iter().enumerate() {
             let name = map.key.clone().unwrap_or_else(|| format!("{at:05}"));
-            let words = map_words(map);
-            let sheet = map_sheet(&name, map, (*self.class_names).as_deref());
+            let words = map_words(map, class_names);
+            rows.extend(map_rows(&name, map));
+            let sheet = map_sheet(&name, map, class_names);
             let picture = sheet.to_thumbnail(words.clone()).map_err(of_report)?;
             figures.push(PageFigure::pictures(name, [(picture, words)]).wide(true));
         }
-        let run = self.kept.subject(py)?.record("map")?;
+        let run = self.kept.subject(py)?.record_of_pictures("map", true)?;
         let run = record::of_maps(run, options);
         let page = Page::new("Where the network can be moved").lead(
             "The influence measure FI (Shu & Zhu, AAAI-19) of small windows of the image, at several scales.",
         );
-        save_page(py, &path, page, vec![map_section(figures)], run)
+        let sections = vec![map_section(figures), map_numbers(rows)];
+        save_page(py, &path, page, sections, run)
     }
 
     /// A figure: image by image (the first `n`), the picture and a map of one measure for every scale.
@@ -344,7 +349,7 @@ impl ImageMap {
     #[getter]
     fn table(&self) -> PyResult<Table> {
         let (columns, rows) = map_table(&self.inner);
-        TableBuilder::of(columns, rows).finish(map_words(&self.inner))
+        TableBuilder::of(columns, rows).finish(map_words(&self.inner, self.names()))
     }
 
     /// Writes all maps as arrays (.npz), or as the command line's sheet of pictures (.png).

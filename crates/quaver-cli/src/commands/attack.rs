@@ -10,10 +10,10 @@ use clap::Args;
 use quaver::{AttackSummary, AttackTable, Error, Model};
 
 use crate::arguments::{DataArgs, ModelArgs};
-use crate::commands::score::output::Rows;
 use crate::console::Console;
 use crate::failure::Failure;
 use crate::interrupt::stop_flag;
+use crate::rows::Rows;
 use archive::Archive;
 use arguments::AttackArgs;
 use output::Run;

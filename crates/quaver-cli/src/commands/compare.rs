@@ -209,7 +209,7 @@ fn write_rows(compared: &[Compared<'_>], path: &Path, record: &RunRecord) -> Res
 }
 
 /// What the terminal's table shows of every comparison.
-const SHOWN: [&str; 10] = [
+const SHOWN: [&str; 12] = [
     "measure",
     "q50_first",
     "q50_second",
@@ -218,8 +218,10 @@ const SHOWN: [&str; 10] = [
     "q50_high",
     "superiority",
     "p_mann_whitney",
+    "p_mann_whitney_holm",
     "ks",
     "p_ks",
+    "p_ks_holm",
 ];
 
 fn text(compared: &[Compared<'_>]) -> String {

@@ -9,7 +9,8 @@ use quaver::table::{Column, Value};
 use quaver::verify::{Disturbance, Verification, VerifyOptions, verify_layers};
 use quaver_report::{Page, RunRecord, TableWriter, TextOptions, text_table};
 use quaver_results::{
-    Names, agreement_table, disturbed_table, layer_columns, layer_row, layers_section,
+    MEAN_NOISE, Names, layer_columns, layer_row, layers_sections, ranking_column, verified_json,
+    verified_text,
 };
 use serde_json::{Value as Json, json};
 
@@ -29,8 +30,8 @@ const WIDE: TextOptions = TextOptions {
 /// Compare the layers of a network, or of several: FI of each layer and of all parameters, and what does not saturate.
 ///
 /// Blocks are every layer and all parameters together unless --wrt says otherwise. A layer with K - 1 parameters or more
-/// usually reaches FI's ceiling, so that FI is the same for all: layers are ranked by rel_fi_lambda, influence per
-/// perturbation relative to the layer's size. Further networks on the same data stand beside the first (--model).
+/// usually reaches FI's ceiling, so that FI is the same for all: layers are ranked by noise_kl, the divergence that noise
+/// relative to the layer's size causes. Further networks on the same data stand beside the first (--model).
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -59,13 +60,14 @@ pub struct Layers {
     #[arg(long)]
     json: bool,
 
-    /// Measure by whose median layers are ranked.
-    #[arg(long, value_name = "MEASURE", default_value = "rel_fi_lambda", value_parser = PossibleValuesParser::new(LAYER_MEASURES.map(|m| m.name)))]
+    /// Measure by whose median layers are ranked; by the mean of noise_kl.
+    #[arg(long, value_name = "MEASURE", default_value = "noise_kl", value_parser = PossibleValuesParser::new(LAYER_MEASURES.map(|m| m.name)))]
     rank_by: String,
 
     /// Disturb every layer for real, and hold what the network does against the prediction: noise (of a length relative
-    /// to the layer's) or knockout (of a share of its parameters).
-    #[arg(long, value_name = "HOW", value_parser = ["noise", "knockout"], help_heading = "Verification")]
+    /// to the layer's), knockout (of a share of its parameters) or knockout-units (of a share of its output channels or
+    /// outputs, each with its weights and its bias).
+    #[arg(long, value_name = "HOW", value_parser = ["noise", "knockout", "knockout-units"], help_heading = "Verification")]
     verify: Option<String>,
 
     /// How strongly, for --verify.
@@ -138,12 +140,11 @@ impl Layers {
                 "How strongly {} reacts to perturbations of each layer.",
                 names.join(", ")
             ));
-            let sections = all
-                .iter()
-                .map(|found| {
-                    layers_section(&found.network, &found.report, found.verification.as_ref())
-                })
-                .collect();
+            let sections = |found: &Found| {
+                let verification = found.verification.as_ref();
+                layers_sections(&found.network, &found.report, verification, &self.rank_by)
+            };
+            let sections = all.iter().flat_map(sections).collect();
             pages::write(console, path, page, sections, &record)?;
         }
         console.result(&match self.json {
@@ -178,6 +179,7 @@ impl Layers {
                 let options = VerifyOptions {
                     disturbance: match how.as_str() {
                         "knockout" => Disturbance::Knockout,
+                        "knockout-units" => Disturbance::KnockoutUnits,
                         _ => Disturbance::Noise,
                     },
                     strengths: self.strengths.clone(),
@@ -224,20 +226,22 @@ impl Layers {
     }
 
     fn text(&self, found: &Found) -> String {
-        const SHOWN: [&str; 8] = [
+        const SHOWN: [&str; 9] = [
             "layer",
             "theta_norm",
             "fi",
             "saturation",
             "fi_max",
             "rank",
+            MEAN_NOISE,
             "rel_fi_lambda",
             "rel_fisher_trace",
         ];
         let columns = layer_columns();
         let shown: Vec<usize> = (0..columns.len())
             .filter(|&at| {
-                SHOWN.contains(&columns[at].name.as_str()) || columns[at].name == self.rank_by
+                SHOWN.contains(&columns[at].name.as_str())
+                    || columns[at].name == ranking_column(&self.rank_by)
             })
             .collect();
         let heads: Vec<Column> = shown.iter().map(|&at| columns[at].clone()).collect();
@@ -254,46 +258,14 @@ impl Layers {
         format!(
             "{}: medians by layer, the largest {} first\n\n{}\n{}\n",
             found.network,
-            self.rank_by,
+            ranking_column(&self.rank_by),
             text_table(&heads, &rows, &WIDE),
             found.report.verdict()
         ) + &found
             .verification
             .as_ref()
-            .map_or_else(String::new, |found| verified_text(found, &names))
+            .map_or_else(String::new, |found| verified_text(found, &names, &WIDE))
     }
-}
-
-fn verified_text(found: &Verification, names: &Names) -> String {
-    let (columns, rows) = disturbed_table(found, |block| names.of(block).to_owned());
-    let (heads, orders) = agreement_table(found);
-    format!(
-        "\nlayers disturbed for real ({})\n\n{}\nagreement of the order of layers with the observed divergence\n\n{}",
-        found.disturbance.name(),
-        text_table(&columns, &rows, &WIDE),
-        text_table(&heads, &orders, &WIDE)
-    )
-}
-
-fn verified_json(found: &Verification) -> Json {
-    let layers: Vec<Json> = found
-        .layers
-        .iter()
-        .map(|d| {
-            json!({
-                "layer": &*d.block, "strength": d.strength, "mean_kl": d.mean_kl, "predicted_kl": d.predicted_kl,
-                "agreement": d.agreement, "accuracy": d.accuracy,
-            })
-        })
-        .collect();
-    let orders: Vec<Json> = found
-        .agreements
-        .iter()
-        .map(|a| json!({"measure": a.measure, "strength": a.strength, "rank_correlation": a.correlation}))
-        .collect();
-    json!({
-        "disturbance": found.disturbance.name(), "accuracy": found.accuracy, "layers": layers, "agreements": orders,
-    })
 }
 
 fn to_json(found: &Found) -> Json {

@@ -5,11 +5,14 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use quaver::table::Value;
 use quaver::{
     Classes, Dataset, Error, ImageMap, LabelChoice, MapOptions, Model, ObjectiveChoice, Precision,
 };
 use quaver_report::{Figure, Page, RunRecord};
-use quaver_results::{map_json, map_section, map_sheet, map_text, map_words, write_map};
+use quaver_results::{
+    map_json, map_numbers, map_rows, map_section, map_sheet, map_text, map_words, write_map,
+};
 use quaver_store::record;
 use serde_json::Value as Json;
 
@@ -126,6 +129,8 @@ type Opened<'a> = (&'a Path, Box<dyn Dataset>);
 struct Outcome {
     images: Vec<Json>,
     figures: Vec<Figure>,
+    /// The image, and what is said of each of its maps.
+    rows: Vec<Vec<Value>>,
     text: String,
     /// Names of files that are taken.
     stems: BTreeSet<String>,
@@ -233,13 +238,8 @@ impl Map {
             let page = Page::new("Where the network can be moved").lead(
                 "The influence measure FI (Shu & Zhu, AAAI-19) of small windows of the image, at several scales.",
             );
-            pages::write(
-                console,
-                path,
-                page,
-                vec![map_section(outcome.figures)],
-                &record,
-            )?;
+            let sections = vec![map_section(outcome.figures), map_numbers(outcome.rows)];
+            pages::write(console, path, page, sections, &record)?;
         }
         console.result(&match self.json {
             true => all.to_json_pretty(),
@@ -317,11 +317,12 @@ impl Map {
         let sheet = map_sheet(&stem, map, class_names);
         sheet.save(&file("png"))?;
         if self.report.is_some() {
-            let words = map_words(map);
+            let words = map_words(map, class_names);
             let picture = sheet.to_thumbnail(words.clone())?;
             outcome
                 .figures
                 .push(Figure::pictures(stem.as_str(), [(picture, words)]).wide(true));
+            outcome.rows.extend(map_rows(&stem, map));
         }
         outcome.images.push(map_json(&stem, data, map));
         outcome.text.push_str(&map_text(&stem, map, class_names));

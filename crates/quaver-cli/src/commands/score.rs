@@ -1,6 +1,6 @@
 //! `quaver score`: the influence measure of every sample.
 
-pub(super) mod output;
+mod output;
 mod summaries;
 
 use std::path::PathBuf;
@@ -14,8 +14,9 @@ use crate::console::Console;
 use crate::failure::Failure;
 use crate::pages::{self, Subjects};
 use crate::ranking::Ranking;
+use crate::rows::Rows;
 use crate::scoring::{ScoringArgs, SubjectArgs};
-use output::{Rows, Run};
+use output::Run;
 use summaries::Summaries;
 
 /// Score every sample: the influence measure FI with rank, ceiling and saturation, and companions that do not saturate.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::axis::Axis;
-use super::frame::{Frame, HEIGHT, WIDTH};
+use super::frame::{Frame, HEIGHT, WIDTH, push_polyline};
 use super::style::{colour_class, push_marker};
 use super::thin::thin_cloud;
 use super::{Drawing, Swatch};
@@ -20,6 +20,9 @@ pub struct ScatterChart {
     x: Axis,
     y: Axis,
     groups: Vec<Group>,
+    /// Whether the line of equal values is drawn.
+    #[serde(default)]
+    has_diagonal: bool,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -48,7 +51,15 @@ impl ScatterChart {
             x,
             y,
             groups: Vec::new(),
+            has_diagonal: false,
         }
+    }
+
+    /// Draws the line on which both values are equal: for what should be the same on both axes.
+    #[must_use]
+    pub fn diagonal(mut self) -> Self {
+        self.has_diagonal = true;
+        self
     }
 
     /// Adds a group of points. Later groups lie on top of earlier ones, and are the last to lose points if there are
@@ -68,6 +79,23 @@ impl ScatterChart {
         let frame = Frame::around(&self.x, &self.y, all.clone().map(|mark| (mark.x, mark.y)));
         let mut svg = Markup::new();
         frame.draw(&mut svg);
+        if self.has_diagonal {
+            // Only as far as both axes reach.
+            let reach = |of: fn(&Mark) -> f64| {
+                let drawn = all.clone().filter(holds).map(of);
+                drawn.fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), v| {
+                    (a.min(v), b.max(v))
+                })
+            };
+            let (x, y) = (reach(|mark| mark.x), reach(|mark| mark.y));
+            let (low, high) = (x.0.max(y.0), x.1.min(y.1));
+            if low < high {
+                let ends = [frame.place((low, low)), frame.place((high, high))];
+                let mut path = String::new();
+                push_polyline(&mut path, ends);
+                svg.void("path", &[("class", "reference"), ("d", &path)]);
+            }
+        }
 
         let (mut n_drawn, mut n_drawable) = (0, 0);
         let mut drawn = Vec::new();

@@ -9,6 +9,9 @@ use super::summary::info;
 /// Samples shown on a page: enough to see what the attacks do.
 const SHOWN: usize = 8;
 
+/// The width of two pictures beside each other, in pixels of the screen.
+const PAIR: usize = 132;
+
 /// The first samples on which an attack succeeded, where samples are pictures.
 pub struct Examples {
     pixels: Pixels,
@@ -74,15 +77,15 @@ impl Examples {
             let changed = match info(trial.attack).map(|attack| attack.budget) {
                 Some(Curve::Linf) => format!("L∞ {:.3}", outcome.unit.linf),
                 Some(Curve::L2) => format!("L2 {:.3}", outcome.unit.l2),
+                _ if outcome.pixels == 1 => "1 pixel".to_owned(),
                 _ => format!("{} pixels", outcome.pixels),
             };
             let change = self.change(&sample.raw, &outcome.raw);
-            let alt = format!("what {name} changed");
-            pictures.push((self.picture(&change, &alt)?, format!("{name}: {changed}")));
-            let alt = format!("the sample after {name}");
             let after = class(outcome.predicted);
-            let words = format!("{after}, p {:.3}", outcome.p_predicted);
-            pictures.push((self.picture(&self.levels(&outcome.raw), &alt)?, words));
+            let alt = format!("what {name} changed, and the sample after it");
+            let words = format!("{name}: {changed}; {after}, p {:.3}", outcome.p_predicted);
+            let pair = self.pair(&change, &self.levels(&outcome.raw), &alt)?;
+            pictures.push((pair, words));
         }
         Ok(Figure::pictures(
             format!("Sample {}: {label}", sample.index),
@@ -106,12 +109,45 @@ impl Examples {
 
     fn picture(&self, values: &[u8], alt: &str) -> Result<Thumbnail, ReportError> {
         let Pixels { height, width, .. } = self.pixels;
-        // Bytes pixel by pixel, whatever the layout of the sample.
-        let in_order = (0..self.pixels.count()).flat_map(|pixel| self.pixels.coordinates(pixel));
-        let bytes: Vec<u8> = in_order.map(|at| values[at]).collect();
+        self.thumbnail(width, height, &self.in_order(values), alt)
+    }
+
+    /// Two pictures beside each other, so that what belongs together stays together however narrow the page is.
+    fn pair(&self, left: &[u8], right: &[u8], alt: &str) -> Result<Thumbnail, ReportError> {
+        let Pixels {
+            channels,
+            height,
+            width,
+            ..
+        } = self.pixels;
+        let (left, right) = (self.in_order(left), self.in_order(right));
+        // White between them, a sixteenth of a side wide.
+        let between = vec![u8::MAX; width.div_ceil(16) * channels];
+        let row = width * channels;
+        let rows = left.chunks_exact(row).zip(right.chunks_exact(row));
+        let bytes: Vec<u8> = rows
+            .flat_map(|(left, right)| [left, &between, right].concat())
+            .collect();
+        let pair = self.thumbnail(2 * width + width.div_ceil(16), height, &bytes, alt)?;
+        Ok(pair.shown(PAIR))
+    }
+
+    /// Bytes pixel by pixel, whatever the layout of the sample.
+    fn in_order(&self, values: &[u8]) -> Vec<u8> {
+        let at = (0..self.pixels.count()).flat_map(|pixel| self.pixels.coordinates(pixel));
+        at.map(|at| values[at]).collect()
+    }
+
+    fn thumbnail(
+        &self,
+        width: usize,
+        height: usize,
+        bytes: &[u8],
+        alt: &str,
+    ) -> Result<Thumbnail, ReportError> {
         let bytes = match self.pixels.channels {
-            1 => Bytes::Gray(&bytes),
-            _ => Bytes::Rgb(&bytes),
+            1 => Bytes::Gray(bytes),
+            _ => Bytes::Rgb(bytes),
         };
         Thumbnail::new(width, height, bytes, alt)
     }

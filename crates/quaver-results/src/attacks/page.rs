@@ -31,8 +31,9 @@ pub fn build(
     let pictures = examples.figures()?;
     if !pictures.is_empty() {
         let section = Section::new("What the attacks did").paragraph(
-            "For each of the first samples on which an attack succeeded: the sample, then for each attack what it \
-             changed (grey where nothing, black and white for the largest change) and what came of it.",
+            "For each of the first samples on which an attack succeeded: the sample, then for each attack that did on the \
+             left what it changed (grey where nothing, black and white for the largest change), on the right what came \
+             of it, and as what it is classified.",
         );
         page = page.section(pictures.into_iter().fold(section, Section::figure));
     }

@@ -61,9 +61,9 @@ pub fn json(name: &str, data: &Path, map: &ImageMap) -> Json {
     })
 }
 
-/// Every scale and region of a map as a row: shares, medians, the peak, and whether FI is worth looking at.
-pub fn table(map: &ImageMap) -> (Vec<Column>, Vec<Vec<Value>>) {
-    let columns = vec![
+/// What is said of every scale and region.
+pub fn columns() -> [Column; 9] {
+    [
         Column::new("scale", Kind::Int, "Side of the windows."),
         Column::new("region", Kind::Text, "Channels."),
         Column::new(
@@ -93,8 +93,12 @@ pub fn table(map: &ImageMap) -> (Vec<Column>, Vec<Vec<Value>>) {
             Kind::Text,
             "Whether the map of FI is worth looking at.",
         ),
-    ];
-    let rows: Vec<Vec<Value>> = summaries(map)
+    ]
+}
+
+/// A row for every scale and region.
+pub fn rows(map: &ImageMap) -> Vec<Vec<Value>> {
+    summaries(map)
         .map(|s| {
             vec![
                 (s.scale as i64).into(),
@@ -108,37 +112,35 @@ pub fn table(map: &ImageMap) -> (Vec<Column>, Vec<Vec<Value>>) {
                 verdict(s.verdict).into(),
             ]
         })
-        .collect();
-    (columns, rows)
+        .collect()
+}
+
+/// Every scale and region of a map: shares, medians, the peak, and whether FI is worth looking at.
+pub fn table(map: &ImageMap) -> (Vec<Column>, Vec<Vec<Value>>) {
+    (columns().into(), rows(map))
 }
 
 /// The same of several images, each by its position in the data.
 pub fn maps_table<'a>(
     maps: impl IntoIterator<Item = &'a ImageMap>,
 ) -> (Vec<Column>, Vec<Vec<Value>>) {
-    let mut columns = vec![Column::new(
+    let index = Column::new(
         "index",
         Kind::Int,
         "Position of the image in the data, from 0.",
-    )];
+    );
+    let columns = std::iter::once(index).chain(columns()).collect();
     let mut all = Vec::new();
     for map in maps {
-        let (of_map, rows) = table(map);
-        if columns.len() == 1 {
-            columns.extend(of_map);
-        }
         let index = || Value::Int(map.index as i64);
-        all.extend(
-            rows.into_iter()
-                .map(|row| std::iter::once(index()).chain(row).collect()),
-        );
+        let rows = rows(map).into_iter();
+        all.extend(rows.map(|row| std::iter::once(index()).chain(row).collect()));
     }
     (columns, all)
 }
 
 /// The table for a terminal, with what the image is taken for above it.
 pub fn text(name: &str, map: &ImageMap, class_names: Option<&[String]>) -> String {
-    let (columns, rows) = table(map);
     format!(
         "{name}: predicted {} with p = {:.4}; about class {}, p = {:.4}, ceiling of FI {:.4e}\n\n{}\n",
         class_name(class_names, map.predicted),
@@ -147,8 +149,8 @@ pub fn text(name: &str, map: &ImageMap, class_names: Option<&[String]>) -> Strin
         map.p_label,
         map.fi_max(),
         text_table(
-            &columns,
-            &rows,
+            &columns(),
+            &rows(map),
             &TextOptions {
                 width: 112,
                 ..TextOptions::default()
@@ -158,10 +160,10 @@ pub fn text(name: &str, map: &ImageMap, class_names: Option<&[String]>) -> Strin
 }
 
 /// One sentence per scale, for those who cannot see the picture.
-pub fn words(map: &ImageMap) -> String {
+pub fn words(map: &ImageMap, class_names: Option<&[String]>) -> String {
     let mut words = format!(
-        "Class {} with p = {:.4}; FI's ceiling is {:.3e}.",
-        map.label,
+        "About class {} with p = {:.4}; FI's ceiling is {:.3e}.",
+        class_name(class_names, map.label),
         map.p_label,
         map.fi_max()
     );

@@ -3,11 +3,10 @@
 //! In the square-root coordinates of the output the columns of the Jacobian are A = Qᵀ J (K × n, Q Qᵀ = C the Fisher
 //! information of the softmax), the objective f = −log p_y is the vector q = Qᵀ ∂f/∂p, and FI of any set of coordinates
 //! is the squared length of the projection of q on the span of their columns (derived; see docs/math.md). So FI of a
-//! pixel needs a c × c eigenproblem for its c channels, and FI of a growing set of pixels is that of what earlier
-//! pixels have left over.
+//! pixel needs a c × c eigenproblem for its c channels.
 
 use quaver_geometry::{
-    ClassGram, Classes, Contrasts, Measures, Objective, Settings, Softmax, measure,
+    ClassGram, Classes, Contrasts, Measures, Objective, Published, Settings, Softmax, measure,
 };
 
 use super::space::Pixels;
@@ -28,6 +27,8 @@ pub(super) struct Sensitivity {
     direction: Vec<f64>,
     /// ∂f/∂u (n values).
     gradient: Vec<f64>,
+    /// FI in the published program's arithmetic, where it is asked for, and p_y.
+    published: Option<(Published, f64)>,
 }
 
 /// How a map is computed.
@@ -37,6 +38,8 @@ pub(super) struct GuideSettings {
     pub rtol: f64,
     /// The λ of FI_λ, per squared unit of the box.
     pub lambda: f64,
+    /// The ε of the published program's arithmetic, in place of FI itself.
+    pub compat: Option<f64>,
     /// Which classes are kept apart; `None` for what scores do by default.
     pub classes: Option<Classes>,
 }
@@ -87,7 +90,15 @@ impl Sensitivity {
             true => -softmax.complement(label),
             false => (softmax.p()[i] * p_label).sqrt(),
         };
+        let published = match settings.compat {
+            None => None,
+            Some(epsilon) => {
+                let published = Published::new(&softmax, &contrasts, label, epsilon)?;
+                Some((published, p_label))
+            }
+        };
         Ok(Self {
+            published,
             direction: (0..k).map(entry).collect(),
             logits: lumping.logits().to_vec(),
             rows,
@@ -107,11 +118,24 @@ impl Sensitivity {
     }
 
     /// FI of a pixel times p_y.
-    pub(super) fn fi(&self, pixels: Pixels, pixel: usize, settings: GuideSettings) -> f64 {
+    pub(super) fn fi(
+        &self,
+        pixels: Pixels,
+        pixel: usize,
+        settings: GuideSettings,
+    ) -> Result<f64, Stop> {
+        if let Some((published, p_label)) = &self.published {
+            let n = self.gradient.len();
+            let rows = || self.rows.chunks_exact(n);
+            let columns = pixels
+                .coordinates(pixel)
+                .flat_map(|at| rows().map(move |row| row[at]));
+            return Ok(p_label * published.of(&columns.collect::<Vec<f64>>())?.fi);
+        }
         let (gram, along) = self.block(pixels, pixel);
         let (values, vectors) = eigen(gram, along.len());
         let cut = settings.rtol * values.iter().copied().fold(0.0, f64::max);
-        projected(&values, &vectors, &along, cut)
+        Ok(projected(&values, &vectors, &along, cut))
     }
 
     /// FI_λ of a pixel times p_y.
@@ -168,75 +192,6 @@ impl Sensitivity {
         let objective = Objective::NegLogLik { label: self.label };
         Ok(measure(&self.logits, &gram, objective, &settings)?)
     }
-
-    /// `n` pixels whose FI together is large: each is the one that adds most to those before it. Once FI has reached its
-    /// ceiling nothing adds to it, and the rest are those of largest FI_λ on their own.
-    pub(super) fn most_influential_set(
-        &self,
-        pixels: Pixels,
-        n: usize,
-        settings: GuideSettings,
-    ) -> Vec<usize> {
-        /// Less than this share of the ceiling is rounding.
-        const NOTHING: f64 = 1e-6;
-        let k = self.k();
-        let ceiling: f64 = dot(&self.direction, &self.direction);
-        let (mut columns, mut left) = (self.columns.clone(), self.direction.clone());
-        let scales: Vec<f64> = (0..pixels.count())
-            .map(|pixel| {
-                let (gram, along) = self.block(pixels, pixel);
-                let (values, _) = eigen(gram, along.len());
-                values.into_iter().fold(0.0, f64::max)
-            })
-            .collect();
-        let mut chosen: Vec<usize> = Vec::new();
-        // What counts as zero is relative to the largest eigenvalue of the set, of which this is a lower bound.
-        let mut largest = 0.0f64;
-        while chosen.len() < n.min(pixels.count()) {
-            let gain = |pixel: usize| {
-                let at = pixels.coordinates(pixel);
-                let own: Vec<&[f64]> = at.map(|i| &columns[i * k..][..k]).collect();
-                let (gram, along) = block(&own, &left);
-                let (values, vectors) = eigen(gram, along.len());
-                projected(
-                    &values,
-                    &vectors,
-                    &along,
-                    settings.rtol * scales[pixel].max(largest),
-                )
-            };
-            let free = (0..pixels.count()).filter(|pixel| !chosen.contains(pixel));
-            let best = free.map(|pixel| (gain(pixel), pixel)).max_by(first_largest);
-            let Some((_, pixel)) = best.filter(|(gain, _)| *gain > NOTHING * ceiling) else {
-                break;
-            };
-            chosen.push(pixel);
-            largest = largest.max(scales[pixel]);
-            for i in pixels.coordinates(pixel) {
-                let axis = columns[i * k..][..k].to_vec();
-                let squared = dot(&axis, &axis);
-                if squared <= settings.rtol * largest {
-                    continue;
-                }
-                let deflate = |column: &mut [f64]| {
-                    let share = dot(column, &axis) / squared;
-                    column
-                        .iter_mut()
-                        .zip(&axis)
-                        .for_each(|(c, a)| *c -= share * a);
-                };
-                columns.chunks_exact_mut(k).for_each(deflate);
-                deflate(&mut left);
-            }
-        }
-        let free = (0..pixels.count()).filter(|pixel| !chosen.contains(pixel));
-        let free: Vec<usize> = free.collect();
-        let of = |&pixel: &usize| self.fi_lambda(pixels, pixel, settings);
-        let ranked = descending(&free.iter().map(of).collect::<Vec<f64>>());
-        let missing = n.min(pixels.count()) - chosen.len();
-        chosen.extend(ranked.into_iter().take(missing).map(|at| free[at]));
-        chosen
-    }
 }
 
 /// (e_i − p) · x without the loss of digits where p_i is nearly 1.
@@ -247,11 +202,6 @@ fn against_mean(softmax: &Softmax, i: usize, x: &[f64]) -> f64 {
         .filter(|(k, _)| *k != i)
         .map(|(_, (p, x))| p * x)
         .sum::<f64>()
-}
-
-/// The order of (value, position) in which the largest value, and of equal ones the first, is the greatest.
-fn first_largest(a: &(f64, usize), b: &(f64, usize)) -> std::cmp::Ordering {
-    a.0.total_cmp(&b.0).then(b.1.cmp(&a.1))
 }
 
 /// The positions of the values, the largest first, equal ones in their order.

@@ -116,6 +116,9 @@ pub struct AttackOptions {
     pub lambda: f64,
     /// Eigenvalues above `rtol` times the largest count towards the rank. Default: [`Precision::default_rtol`].
     pub rtol: Option<f64>,
+    /// The ε of the published program's arithmetic, in which FI of pixels is then computed where pixels are chosen by it
+    /// (`fi-pixel`, `mfi-pso`). Default: FI itself.
+    pub compat: Option<f64>,
     /// Which classes are kept apart in maps of FI. Default: as for scores.
     pub classes: Option<Classes>,
     /// Whether Winograd's algorithm may be used in single precision. Default: yes.
@@ -151,6 +154,7 @@ impl Default for AttackOptions {
             seed: 0,
             lambda: 1.0,
             rtol: None,
+            compat: None,
             classes: None,
             winograd: true,
             precision: Precision::default(),
@@ -225,13 +229,14 @@ impl AttackOptions {
         GuideSettings {
             rtol: self.rtol(),
             lambda: self.lambda,
+            compat: self.compat,
             classes: self.classes,
         }
     }
 
     /// Refuses what no attack can be run with.
     pub(super) fn check(&self, n_classes: usize) -> Result<(), Error> {
-        quaver_geometry::Settings::new(self.rtol(), self.lambda, None)?;
+        quaver_geometry::Settings::new(self.rtol(), self.lambda, self.compat)?;
         for (name, radii) in [("epsilon", &self.epsilon), ("epsilon-l2", &self.epsilon_l2)] {
             if let Some(radius) = radii.iter().find(|r| !(r.is_finite() && **r > 0.0)) {
                 return Err(refuse(format!(

@@ -108,14 +108,16 @@ impl PixelByPixel {
         let answer = victim.ask(u)?;
         let sensitivity = Sensitivity::read(victim, &answer, self.settings)?;
         let sign = victim.goal.sign();
-        let value = |pixel: usize| match self.guide {
-            Guide::Fi => sensitivity.fi(pixels, pixel, self.settings),
-            Guide::FiLambda => sensitivity.fi_lambda(pixels, pixel, self.settings),
-            Guide::Gradient => sensitivity.gradient_squared(pixels, pixel),
-            Guide::Reach => sensitivity.reach(pixels, pixel, u, sign),
-            Guide::Random => 0.0,
+        let value = |pixel: usize| -> Result<f64, Stop> {
+            Ok(match self.guide {
+                Guide::Fi => sensitivity.fi(pixels, pixel, self.settings)?,
+                Guide::FiLambda => sensitivity.fi_lambda(pixels, pixel, self.settings),
+                Guide::Gradient => sensitivity.gradient_squared(pixels, pixel),
+                Guide::Reach => sensitivity.reach(pixels, pixel, u, sign),
+                Guide::Random => 0.0,
+            })
         };
-        let values: Vec<f64> = (0..pixels.count()).map(value).collect();
+        let values: Vec<f64> = (0..pixels.count()).map(value).collect::<Result<_, _>>()?;
         let order = descending(&values);
         if first && let Some(&pixel) = order.first() {
             let measures = sensitivity.measures(pixels, pixel, self.settings)?;

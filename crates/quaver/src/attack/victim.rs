@@ -102,6 +102,20 @@ pub struct Cost {
     pub gradients: u64,
 }
 
+/// Which of two points that reach the goal is the better one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Keep {
+    /// The one that passes it by more.
+    Surest,
+    /// The one with the smaller change, by its L1 norm in the box.
+    Smallest,
+}
+
+/// Σ |a − b|.
+pub(super) fn l1(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| (a - b).abs()).sum()
+}
+
 /// The best point so far.
 #[derive(Debug, Clone)]
 pub(super) struct Best {
@@ -120,6 +134,8 @@ pub(super) struct Victim<'a> {
     pub clean: &'a Answer,
     /// Of the first pixel that an attack chose by a map, its place and measures.
     pub first_pixel: Option<(usize, Measures)>,
+    /// What counts for the best point; the surest unless an attack says otherwise.
+    pub keep: Keep,
     network: &'a mut dyn Network,
     space: &'a Space,
     x: &'a [f64],
@@ -152,6 +168,7 @@ impl<'a> Victim<'a> {
             start: sample.start,
             clean: sample.clean,
             first_pixel: None,
+            keep: Keep::Surest,
             network,
             space: sample.space,
             x: sample.x,
@@ -175,6 +192,9 @@ impl<'a> Victim<'a> {
         let x = self.space.to_input(&u, self.start, self.x);
         let answer = Answer::new(&self.network.logits(&x)?, self.goal)?;
         let better = self.best.as_ref().is_none_or(|best| match answer.reached {
+            true if best.reached && self.keep == Keep::Smallest => {
+                l1(&u, self.start) < l1(&best.u, self.start)
+            }
             true => !best.reached || answer.deficit < best.deficit,
             false => !best.reached && answer.deficit < best.deficit,
         });

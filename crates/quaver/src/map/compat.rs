@@ -1,15 +1,14 @@
 //! The two maps of the published program's arithmetic.
 //!
-//! Its cut is absolute, and at ε = 10⁻⁸ lies where squares of singular values are rounding: every window goes through
-//! the singular values of its own factor, as a sample's score does, and none through the shortcuts of the other maps.
+//! Its cut is absolute, and at ε = 10⁻⁸ lies where sums of squares are rounding. So every window is decomposed on its own,
+//! from the Jacobian's columns, and none through the sums by which the other maps are made.
 
 use quaver_engine::Real;
-use quaver_geometry::{ClassGram, Contrasts, Softmax, published};
-use quaver_kernels::spectra::n_packed;
+use quaver_geometry::{Contrasts, Published, Softmax};
 
-use super::MapMeasure;
 use super::planes::Planes;
 use super::windows::Windows;
+use super::{MapMeasure, Region};
 use crate::Error;
 
 /// Fills in FI and rank of −log p_`label` with this ε.
@@ -21,32 +20,43 @@ pub(super) fn measure<T: Real>(
     epsilon: f64,
     planes: &mut Planes,
 ) -> Result<(), Error> {
-    let n = windows.n_free();
-    let width = windows.axes.width;
-    let identity: Vec<f64> = (0..n * n)
-        .map(|at| f64::from(u8::from(at / n == at % n)))
-        .collect();
-    let mut gram = vec![0.0; n * n];
+    let published = Published::new(softmax, contrasts, label, epsilon)?;
+    let axes = windows.axes;
+    let (height, width) = (axes.height, axes.width);
     let (mut fi, mut rank) = (vec![0.0; width], vec![0.0; width]);
-    windows.slide(&identity, |row| {
-        for x in 0..width {
-            for i in 0..n {
-                for j in 0..=i {
-                    let value = row.planes[(n_packed(i) + j) * width + x];
-                    gram[i * n + j] = value;
-                    gram[j * n + i] = value;
+    let mut columns = Vec::new();
+    for (scale, &side) in windows.scales.iter().enumerate() {
+        let near = |middle: usize, n: usize| {
+            middle.saturating_sub(side / 2)..(middle + side / 2 + 1).min(n)
+        };
+        for region in axes.regions() {
+            let channels = match region {
+                Region::All => 0..axes.channels,
+                Region::Channel(channel) => channel..channel + 1,
+            };
+            for y in 0..height {
+                for x in 0..width {
+                    columns.clear();
+                    for channel in channels.clone() {
+                        for row in near(y, height) {
+                            let (start, step) = axes.row(channel, row);
+                            for column in near(x, width) {
+                                windows.push_column(start + step * column, &mut columns);
+                            }
+                        }
+                    }
+                    let found = published.of(&columns)?;
+                    (fi[x], rank[x]) = (found.fi, found.rank as f64);
+                }
+                for (measure, values) in
+                    [(MapMeasure::CompatFi, &fi), (MapMeasure::CompatRank, &rank)]
+                {
+                    if let Some(cells) = planes.row_mut(measure, scale, region, y) {
+                        cells.copy_from_slice(values);
+                    }
                 }
             }
-            let window = ClassGram::from_contrasts(contrasts, &gram)?;
-            let found = published(softmax, &window, label, epsilon)?;
-            fi[x] = found.fi;
-            rank[x] = found.rank as f64;
         }
-        for (measure, values) in [(MapMeasure::CompatFi, &fi), (MapMeasure::CompatRank, &rank)] {
-            if let Some(cells) = planes.row_mut(measure, row.scale, row.region, row.y) {
-                cells.copy_from_slice(values);
-            }
-        }
-        Ok(())
-    })
+    }
+    Ok(())
 }

@@ -39,6 +39,13 @@ impl<T: Real> Windows<'_, T> {
         self.jacobian.len() / (self.axes.n_pixels() * self.axes.channels)
     }
 
+    /// Appends the column of one coordinate, K′ values.
+    pub(super) fn push_column(&self, at: usize, columns: &mut Vec<f64>) {
+        let n = self.axes.n_pixels() * self.axes.channels;
+        let rows = self.jacobian.chunks_exact(n);
+        columns.extend(rows.map(|row| row[at].to_f64()));
+    }
+
     /// Hands every row of windows to `visit`, as sums of f fᵀ with f = `transform` (K′ × K′) times the rows' columns.
     ///
     /// # Errors

@@ -67,21 +67,18 @@ impl<'a> Scorer<'a> {
         };
         let score = |(place, block): (usize, &Block)| -> Result<Score, Error> {
             let gram = &evaluation.grams[place];
-            let measures = Analysis::new(at, gram, objective, &self.settings)?.measures()?;
-            let relative = match block.norm {
-                None => None,
-                Some(norm) => {
-                    let scaled = gram.clone().relative(norm);
-                    let measures =
-                        Analysis::new(at, &scaled, objective, &self.settings)?.measures()?;
-                    Some(Relative {
-                        norm,
-                        fi_lambda: measures.fi_lambda,
-                        fisher_trace: measures.fisher_trace,
-                        fisher_lambda_max: measures.fisher_lambda_max,
-                    })
+            let analysis = Analysis::new(at, gram, objective, &self.settings)?;
+            let measures = analysis.measures()?;
+            let relative = block.norm.map(|norm| {
+                let squared = norm * norm;
+                Relative {
+                    norm,
+                    fi_lambda: analysis.fi_lambda(self.settings.lambda() / squared),
+                    fisher_trace: squared * measures.fisher_trace,
+                    fisher_lambda_max: squared * measures.fisher_lambda_max,
+                    noise_kl: 0.5 * squared * measures.fisher_trace / block.n_coordinates as f64,
                 }
-            };
+            });
             Ok(Score {
                 index: evaluation.index,
                 key: evaluation.key.clone(),

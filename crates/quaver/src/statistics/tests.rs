@@ -141,3 +141,20 @@ fn large_sets_have_the_limit() {
         "{exact:?} {leading}"
     );
 }
+
+#[test]
+fn statsmodels_corrects_the_same() {
+    let mut n = 0;
+    for line in include_str!("holm.tsv").lines().skip(2) {
+        let (p_values, want) = line.split_once('\t').unwrap();
+        let (p_values, want) = (numbers(p_values), numbers(want));
+        let got = holm(&p_values);
+        assert_eq!(got.len(), want.len());
+        for (got, want) in got.iter().zip(&want) {
+            assert!((got - want).abs() <= 1e-15 + 1e-12 * want, "{got} {want}");
+        }
+        n += 1;
+    }
+    assert!(n >= 6);
+    assert!(holm(&[]).is_empty());
+}

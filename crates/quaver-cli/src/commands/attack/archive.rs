@@ -4,11 +4,8 @@ use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
-use npyz::{DType, WriteOptions, WriterBuilder};
 use quaver::Attacked;
-use quaver_report::AtomicFile;
-use zip::write::SimpleFileOptions;
-use zip::{CompressionMethod, ZipWriter};
+use quaver_report::NpzWriter;
 
 use crate::failure::Failure;
 
@@ -16,9 +13,9 @@ use crate::failure::Failure;
 /// before its values come; the rest is a few numbers each.
 pub struct Archive {
     path: PathBuf,
-    target: AtomicFile,
+    target: NpzWriter,
     spool: BufWriter<File>,
-    shape: Vec<u64>,
+    shape: Vec<usize>,
     names: Vec<&'static str>,
     rows: Vec<Row>,
 }
@@ -50,9 +47,9 @@ impl Archive {
         let spool = tempfile::tempfile().map_err(|error| writing(path, &error))?;
         Ok(Self {
             path: path.to_owned(),
-            target: AtomicFile::create(path)?,
+            target: NpzWriter::create(path)?,
             spool: BufWriter::new(spool),
-            shape: shape.iter().map(|&n| n as u64).collect(),
+            shape: shape.to_vec(),
             names,
             rows: Vec::new(),
         })
@@ -83,97 +80,41 @@ impl Archive {
 
     /// Puts the file in its place.
     pub fn finish(self) -> Result<(), Failure> {
-        let path = self.path.clone();
-        let file = self.assemble().map_err(|error| writing(&path, &error))?;
-        Ok(file.commit()?)
-    }
-
-    fn assemble(self) -> io::Result<AtomicFile> {
-        let n = self.rows.len() as u64;
+        let failed = |error: io::Error| writing(&self.path, &error);
+        let rows = &self.rows;
         let mut spool = self
             .spool
             .into_inner()
-            .map_err(io::IntoInnerError::into_error)?;
-        spool.rewind()?;
+            .map_err(|error| failed(error.into_error()))?;
+        spool.rewind().map_err(failed)?;
         let mut spool = BufReader::new(spool);
-        let mut zip = ZipWriter::new_stream(self.target);
-        let options = SimpleFileOptions::default()
-            .compression_method(CompressionMethod::Stored)
-            .large_file(true);
-
-        zip.start_file("x_adv.npy", options)?;
-        let mut shape = vec![n];
-        shape.extend(&self.shape);
-        let mut array = WriteOptions::<f64>::new()
-            .default_dtype()
-            .shape(&shape)
-            .writer(&mut zip)
-            .begin_nd()?;
-        for _ in 0..shape.iter().product() {
+        let mut npz = self.target;
+        let shape: Vec<usize> = [&[rows.len()], self.shape.as_slice()].concat();
+        let raw = (0..shape.iter().product()).map(|_| {
             let mut bytes = [0; 8];
-            spool.read_exact(&mut bytes)?;
-            array.push(&f64::from_le_bytes(bytes))?;
-        }
-        array.finish()?;
-
-        let rows = &self.rows;
-        column(&mut zip, options, "y", rows.iter().map(|row| row.label))?;
-        column(&mut zip, options, "index", rows.iter().map(|row| row.index))?;
-        column(
-            &mut zip,
-            options,
-            "predicted",
-            rows.iter().map(|row| row.predicted),
-        )?;
-        column(
-            &mut zip,
-            options,
+            spool.read_exact(&mut bytes).map_err(failed)?;
+            Ok(f64::from_le_bytes(bytes))
+        });
+        npz.array::<f64, Failure>("x_adv", &shape, raw)?;
+        let n = [rows.len()];
+        let int = |of: fn(&Row) -> i64| rows.iter().map(move |row| Ok::<i64, Failure>(of(row)));
+        npz.array("y", &n, int(|row| row.label))?;
+        npz.array("index", &n, int(|row| row.index))?;
+        npz.array("predicted", &n, int(|row| row.predicted))?;
+        npz.array(
             "success",
-            rows.iter().map(|row| row.success),
+            &n,
+            rows.iter().map(|row| Ok::<u8, Failure>(row.success)),
         )?;
-        column(
-            &mut zip,
-            options,
-            "attack",
-            rows.iter().map(|row| row.attack),
-        )?;
-        column(
-            &mut zip,
-            options,
+        npz.array("attack", &n, int(|row| row.attack))?;
+        npz.array(
             "epsilon",
-            rows.iter().map(|row| row.epsilon),
+            &n,
+            rows.iter().map(|row| Ok::<f64, Failure>(row.epsilon)),
         )?;
-
-        zip.start_file("attacks.npy", options)?;
-        let longest = self.names.iter().map(|name| name.len()).max().unwrap_or(1);
-        let text = format!("<U{longest}").parse().map_err(io::Error::other)?;
-        let mut array = WriteOptions::<str>::new()
-            .dtype(DType::Plain(text))
-            .shape(&[self.names.len() as u64])
-            .writer(&mut zip)
-            .begin_nd()?;
-        for name in &self.names {
-            array.push(name)?;
-        }
-        array.finish()?;
-        Ok(zip.finish()?.into_inner())
+        npz.texts("attacks", &self.names)?;
+        Ok(npz.finish()?)
     }
-}
-
-fn column<T: npyz::AutoSerialize>(
-    zip: &mut ZipWriter<impl Write + Seek>,
-    options: SimpleFileOptions,
-    name: &str,
-    values: impl ExactSizeIterator<Item = T>,
-) -> io::Result<()> {
-    zip.start_file(format!("{name}.npy"), options)?;
-    let mut array = WriteOptions::<T>::new()
-        .default_dtype()
-        .shape(&[values.len() as u64])
-        .writer(zip)
-        .begin_nd()?;
-    array.extend(values)?;
-    array.finish()
 }
 
 fn writing(path: &Path, error: &io::Error) -> Failure {

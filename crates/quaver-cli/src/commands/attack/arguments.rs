@@ -100,6 +100,11 @@ pub struct AttackArgs {
     #[arg(long, value_name = "RTOL", value_parser = number)]
     rtol: Option<f64>,
 
+    /// Choose the pixels of fi-pixel and mfi-pso by FI in the published program's arithmetic with its EPS (0.001 there),
+    /// per share of the range.
+    #[arg(long, value_name = "EPS", value_parser = number)]
+    compat: Option<f64>,
+
     /// Classes kept apart in maps, the rest merged: all, a number, or auto:TOL [default: all below 64, else auto:0.01].
     #[arg(long, value_name = "M", value_parser = parsed::<Classes>)]
     classes: Option<Classes>,
@@ -157,6 +162,7 @@ impl AttackArgs {
             seed: self.seed,
             lambda: self.lambda,
             rtol: self.rtol,
+            compat: self.compat,
             classes: self.classes,
             winograd: !self.no_winograd,
             precision: match self.precision.as_str() {

@@ -1,11 +1,8 @@
-//! Where scores go: rows to a file or to stdout, a ranking and a summary to the user.
-
-use std::io::{self, BufWriter, Stdout, Write};
-use std::path::Path;
+//! What the user is told of scores: a ranking and a summary.
 
 use quaver::table::{Column, Value};
 use quaver::{Block, ObjectiveChoice, ScoreOptions, Summary};
-use quaver_report::{RunRecord, TableWriter, TextOptions, text_table};
+use quaver_report::{RunRecord, TextOptions, text_table};
 use serde_json::{Map, Value as Json, json};
 
 use super::Score;
@@ -28,48 +25,6 @@ const SHOWN: [&str; 12] = [
     "fi_lambda",
     "grad_norm",
 ];
-
-/// Where the rows go.
-pub enum Rows {
-    Nowhere,
-    File(TableWriter),
-    Stdout(BufWriter<Stdout>, Vec<Column>),
-}
-
-impl Rows {
-    pub fn create(
-        out: Option<&Path>,
-        columns: &[Column],
-        record: &RunRecord,
-    ) -> Result<Self, Failure> {
-        Ok(match out {
-            None => Rows::Nowhere,
-            Some(path) if path.as_os_str() == "-" => {
-                Rows::Stdout(BufWriter::new(io::stdout()), columns.to_vec())
-            }
-            Some(path) => Rows::File(TableWriter::create(path, columns, record)?),
-        })
-    }
-
-    pub fn write(&mut self, row: &[Value]) -> Result<(), Failure> {
-        match self {
-            Rows::Nowhere => Ok(()),
-            Rows::File(writer) => Ok(writer.write_row(row)?),
-            Rows::Stdout(stdout, columns) => {
-                writeln!(stdout, "{}", RunRecord::of_row(columns, row).to_json())
-                    .map_err(|error| Failure::stdout(&error))
-            }
-        }
-    }
-
-    pub fn finish(self) -> Result<(), Failure> {
-        match self {
-            Rows::Nowhere => Ok(()),
-            Rows::File(writer) => Ok(writer.finish()?),
-            Rows::Stdout(mut stdout, _) => stdout.flush().map_err(|error| Failure::stdout(&error)),
-        }
-    }
-}
 
 /// One run of the command: what its outputs say about where they come from.
 pub struct Run<'a> {

@@ -25,7 +25,9 @@ impl RankingTable {
             ];
             ranking.element("div", &attributes, |scroll| {
                 scroll.element("table", &[], |table| {
-                    table.leaf("caption", &[], &self.caption);
+                    table.element("caption", &[], |caption| {
+                        caption.leaf("span", &[], &self.caption);
+                    });
                     table.element("thead", &[], |head| self.write_head(head));
                     table.element("tbody", &[], |body| self.write_rows(body, &formats));
                 });
