@@ -222,6 +222,13 @@ def test_attacks(command, here):
     assert (arrays["predicted"][flipped] != arrays["y"][flipped]).all()
     rates = {name: arrays["success"][arrays["attacks"][arrays["attack"]] == name].mean() for name in attacks}
     assert dict(zip(found.summary["attack"], found.summary["success"])) == pytest.approx(rates)
+    # Pixels chosen in the published program's arithmetic.
+    command(here, "attack", "m.onnx", "a.npz", "--bounds", "0,1", "--attack", "fi-pixel", "--compat", 0.01, "--limit", 20, "-o", "cli.csv")
+    published = quaver.attack(model, data, bounds=(0, 1), attacks="fi-pixel", compat=0.01)
+    published.save("py.csv")
+    assert pathlib.Path("py.csv").read_bytes() == pathlib.Path("cli.csv").read_bytes()
+    exact = quaver.attack(model, data, bounds=(0, 1), attacks="fi-pixel")
+    assert published.summary["queries"][0] != exact.summary["queries"][0]
 
 
 def test_bounds_of_attacks(model, glyphs):
