@@ -7,7 +7,9 @@
 >>> table.top(1)["fi"] == table["fi"].max()
 array([ True])
 
-Samples are NumPy arrays (N, ...), results are arrays, or tables that pandas, Polars and Arrow take as they are.
+Samples are NumPy arrays (N, ...), results are arrays, or tables that pandas, Polars and Arrow take as they are. A function for
+every task of the command line: `outliers`, `compare`, `layers`, `map`, `attack`, `simulate.overlay`, `simulate.mislabel`, `fill`,
+`analyze`, `merge`, `report`.
 """
 
 from __future__ import annotations
@@ -16,32 +18,83 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ._native import Dataset, Model, Table, __version__, inspect, open, operators
-from .errors import DataError, MissingDependencyError, ModelError, OptionError, QuaverError
-from .outliers import OutlierRanker
-from . import demo
+from ._native import (
+    Attacks,
+    Comparison,
+    Dataset,
+    ImageMap,
+    Layers,
+    Maps,
+    Model,
+    Outliers,
+    Store,
+    Table,
+    __version__,
+    analyze,
+    attack,
+    compare,
+    fill,
+    inspect,
+    layers,
+    map,
+    merge,
+    open,
+    operators,
+    outliers,
+    report,
+)
+from .errors import (
+    DataError,
+    MissingDependencyError,
+    ModelError,
+    OptionError,
+    OutputError,
+    QuaverError,
+    StoreError,
+)
+from .ranker import OutlierRanker
+from . import demo, simulate
 
 if TYPE_CHECKING:
     import torch
 
 __all__ = [
+    "Attacks",
+    "Comparison",
     "DataError",
     "Dataset",
+    "ImageMap",
+    "Layers",
+    "Maps",
     "MissingDependencyError",
     "Model",
     "ModelError",
     "OptionError",
     "OutlierRanker",
+    "Outliers",
+    "OutputError",
     "QuaverError",
+    "Store",
+    "StoreError",
     "Table",
     "__version__",
+    "analyze",
+    "attack",
+    "compare",
     "demo",
+    "fill",
     "from_sklearn",
     "from_torch",
     "inspect",
+    "layers",
     "load",
+    "map",
+    "merge",
     "open",
     "operators",
+    "outliers",
+    "report",
+    "simulate",
 ]
 
 

@@ -17,8 +17,16 @@ class OptionError(QuaverError, ValueError):
     """An argument that does not fit the model or the data."""
 
 
+class StoreError(QuaverError):
+    """A store: it is not complete, damaged, or holds another run."""
+
+
+class OutputError(QuaverError, OSError):
+    """A file that could not be written."""
+
+
 class MissingDependencyError(QuaverError, ImportError):
     """A package that only this call needs is not installed."""
 
 
-__all__ = ["DataError", "MissingDependencyError", "ModelError", "OptionError", "QuaverError"]
+__all__ = ["DataError", "MissingDependencyError", "ModelError", "OptionError", "OutputError", "QuaverError", "StoreError"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import io
 import warnings
 from typing import Any
@@ -63,14 +64,16 @@ def from_torch(
 def _exported(torch: Any, module: Any, inputs: tuple[Any, ...], names: list[str], opset: int) -> bytes:
     buffer = io.BytesIO()
     axes = {name: {0: "batch"} for name in (*names, "output")}
+    # The exporter by tracing is the one that can keep BatchNorm apart. It is the only one of a PyTorch that does not ask which.
+    tracing = {"dynamo": False} if "dynamo" in inspect.signature(torch.onnx.export).parameters else {}
     with warnings.catch_warnings():
-        # The exporter by tracing is the one that can keep BatchNorm apart, and says on every call that it is not new.
+        # It says on every call that it is not new.
         warnings.simplefilter("ignore")
         torch.onnx.export(
             module,
             inputs,
             buffer,
-            dynamo=False,
+            **tracing,
             opset_version=opset,
             # Folding would merge BatchNorm into the convolution before it, and both would lose their names.
             training=torch.onnx.TrainingMode.PRESERVE,

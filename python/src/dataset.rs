@@ -1,10 +1,13 @@
 //! Data files.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use pyo3::exceptions::PyIndexError;
 use pyo3::prelude::*;
 use quaver::{Layout, OpenOptions, Resize, Subset};
+use quaver_report::RunRecord;
+use quaver_store::record;
+use serde_json::Value as Json;
 
 use crate::error::{option_error, raised};
 use crate::hints::Array;
@@ -16,6 +19,10 @@ use crate::model::Model;
 #[pyclass(frozen, module = "quaver")]
 pub struct Dataset {
     inner: Box<dyn quaver::Dataset>,
+    path: PathBuf,
+    options: OpenOptions,
+    /// Which samples, as text.
+    indices: Option<String>,
 }
 
 impl Dataset {
@@ -23,6 +30,43 @@ impl Dataset {
     pub fn inner(&self) -> &dyn quaver::Dataset {
         &*self.inner
     }
+
+    /// What titles call it.
+    pub fn name(&self) -> String {
+        let name = self.path.file_name().unwrap_or(self.path.as_os_str());
+        name.to_string_lossy().into_owned()
+    }
+
+    /// What is in the file, with its path or its name.
+    pub fn record(&self, with_path: bool) -> PyResult<Json> {
+        described(&self.path, with_path)
+    }
+
+    /// The same of the file of labels.
+    pub fn labels_record(&self, with_path: bool) -> PyResult<Option<Json>> {
+        let labels = self.options.labels.as_ref();
+        labels.map(|path| described(path, with_path)).transpose()
+    }
+
+    /// The same of the file of class names.
+    pub fn class_map_record(&self) -> PyResult<Option<Json>> {
+        let class_map = self.options.class_map.as_ref();
+        class_map.map(|path| described(path, false)).transpose()
+    }
+
+    /// Adds to a record how it was read.
+    pub fn opened(&self, record: RunRecord) -> RunRecord {
+        record::of_data(record, &self.options, self.indices.as_deref(), None)
+    }
+}
+
+/// What is in a file, with its path or its name.
+pub fn described(path: &Path, with_path: bool) -> PyResult<Json> {
+    match with_path {
+        true => record::traced(path),
+        false => quaver_store::fingerprint(path),
+    }
+    .map_err(raised)
 }
 
 #[pymethods]
@@ -126,6 +170,10 @@ pub fn open(
     options.std = std.unwrap_or(options.std);
     options.resize = resize.map(Resize::from).or(options.resize);
     let expected = model.map(|model| model.get().inner().input_shape().to_vec());
+    let chosen = indices.as_ref().map(|indices| {
+        let indices: Vec<String> = indices.iter().map(usize::to_string).collect();
+        indices.join(",")
+    });
     let opened = py.detach(|| -> Result<_, quaver::Error> {
         let dataset = quaver::open(&path, &options, expected.as_deref())?;
         Ok(match indices {
@@ -135,5 +183,8 @@ pub fn open(
     });
     Ok(Dataset {
         inner: opened.map_err(raised)?,
+        path,
+        options,
+        indices: chosen,
     })
 }

@@ -2,12 +2,15 @@
 
 use pyo3::PyErr;
 use quaver::{Error, ErrorKind};
+use quaver_report::{ReportError, ReportErrorKind};
 
 mod classes {
     pyo3::import_exception!(quaver.errors, QuaverError);
     pyo3::import_exception!(quaver.errors, ModelError);
     pyo3::import_exception!(quaver.errors, DataError);
     pyo3::import_exception!(quaver.errors, OptionError);
+    pyo3::import_exception!(quaver.errors, OutputError);
+    pyo3::import_exception!(quaver.errors, StoreError);
 }
 
 /// The exception that says what `error` says.
@@ -17,7 +20,18 @@ pub fn raised(error: Error) -> PyErr {
         ErrorKind::Model => classes::ModelError::new_err(text),
         ErrorKind::Data => classes::DataError::new_err(text),
         ErrorKind::Option => classes::OptionError::new_err(text),
+        ErrorKind::Output => classes::OutputError::new_err(text),
+        ErrorKind::Store => classes::StoreError::new_err(text),
         _ => classes::QuaverError::new_err(text),
+    }
+}
+
+/// The exception that says why something could not be written.
+pub fn of_report(error: ReportError) -> PyErr {
+    let text = error.to_string();
+    match error.kind() {
+        ReportErrorKind::Format => classes::OptionError::new_err(text),
+        _ => classes::OutputError::new_err(text),
     }
 }
 

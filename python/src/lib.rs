@@ -15,7 +15,10 @@ mod model;
 mod options;
 mod run;
 mod samples;
+mod scoring;
+mod subject;
 mod table;
+mod tasks;
 
 use pyo3::pymodule;
 
@@ -32,6 +35,23 @@ mod _native {
     use super::model::Model;
     #[pymodule_export]
     use super::table::Table;
+    // A task each.
+    #[pymodule_export]
+    use super::tasks::attack::{Attacks, attack};
+    #[pymodule_export]
+    use super::tasks::compare::{Comparison, compare};
+    #[pymodule_export]
+    use super::tasks::layers::{Layers, layers};
+    #[pymodule_export]
+    use super::tasks::map::{ImageMap, Maps, map};
+    #[pymodule_export]
+    use super::tasks::outliers::{Outliers, outliers};
+    #[pymodule_export]
+    use super::tasks::report::report;
+    #[pymodule_export]
+    use super::tasks::simulate::{simulate_mislabel, simulate_overlay};
+    #[pymodule_export]
+    use super::tasks::store::{Store, analyze, fill, merge};
     #[pymodule_export]
     #[allow(non_upper_case_globals, reason = "Python's own name")]
     const __version__: &str = env!("CARGO_PKG_VERSION");

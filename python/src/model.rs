@@ -1,27 +1,30 @@
 //! `quaver.Model`.
 
-mod scores;
-
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use numpy::{PyArrayDyn, PyArrayMethods, PyReadonlyArrayDyn, PyUntypedArrayMethods};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyTuple};
-use quaver::table::{Column, Kind, Value};
 use quaver::{
-    Classes, Dataset as _, Family, LabelChoice, LoadOptions, Network, Port, Precision, Real,
+    Classes, Dataset as _, Family, LabelChoice, LoadOptions, Network, Precision, Real,
     SampleFailure, ScoreOptions, Source as _, evaluate_each,
 };
+use quaver_store::{fingerprint_of_bytes, record};
+use serde_json::Value as Json;
 
 use crate::array::Rows;
+use crate::dataset::described;
 use crate::error::{option_error, raised};
 use crate::hints::{Anything, Array, ArrayLike, Grams, Named, RealArray, Shape, Shapes};
 use crate::options::{Choice, Wrt, load_options, precision, run_options};
 use crate::run::detached;
 use crate::samples::{Labels, Samples};
-use crate::table::{Table, TableBuilder};
+use crate::scoring::Scoring;
+use crate::subject::{Origin, Subject};
+use crate::table::Table;
+use crate::tasks::store::blocks;
 
 /// A classifier, read from an ONNX file. `quaver.load` makes one.
 ///
@@ -66,6 +69,56 @@ impl Model {
     /// The library's model.
     pub fn inner(&self) -> &quaver::Model {
         &self.inner
+    }
+
+    /// How it was read.
+    pub fn options(&self) -> &LoadOptions {
+        &self.options
+    }
+
+    /// Its file, where it came from one.
+    pub fn path(&self) -> Option<&Path> {
+        match &self.source {
+            OnnxSource::Path(path) => Some(path),
+            OnnxSource::Memory(_) => None,
+        }
+    }
+
+    /// The bytes of its ONNX file.
+    pub fn onnx(&self) -> PyResult<Arc<[u8]>> {
+        match &self.source {
+            OnnxSource::Memory(bytes) => Ok(Arc::clone(bytes)),
+            OnnxSource::Path(path) => Ok(std::fs::read(path)?.into()),
+        }
+    }
+
+    /// What titles call it.
+    pub fn name(&self) -> String {
+        let name = self.path().and_then(Path::file_name);
+        name.map_or_else(|| "model".to_owned(), |name| name.to_string_lossy().into())
+    }
+
+    /// What is in its file, by which a result can be traced to it.
+    pub fn record(&self, with_path: bool) -> PyResult<Json> {
+        match &self.source {
+            OnnxSource::Path(path) => {
+                let own = described(path, with_path)?;
+                record::with_weights(own, &self.inner, |file| described(file, false))
+            }
+            OnnxSource::Memory(bytes) => Ok(fingerprint_of_bytes([&**bytes])),
+        }
+    }
+
+    /// A model from a file, read as usual.
+    pub fn load(py: Python<'_>, path: PathBuf) -> PyResult<Self> {
+        let options = LoadOptions::default();
+        let inner = py.detach(|| quaver::Model::load(&path, &options));
+        Ok(Self {
+            inner: inner.map_err(raised)?,
+            source: OnnxSource::Path(path),
+            options,
+            head: "detect".to_owned(),
+        })
     }
 
     /// A model from memory, read as usual.
@@ -156,25 +209,8 @@ impl Model {
     /// array([  784, 23946])
     #[pyo3(signature = (wrt = Wrt::One("layers".to_owned())))]
     fn blocks(&self, wrt: Wrt) -> PyResult<Table> {
-        let blocks = self.inner.blocks(&wrt.terms()).map_err(raised)?;
-        let mut builder = TableBuilder::new(vec![
-            Column::new("block", Kind::Text, "What is perturbed."),
-            Column::new("n_coordinates", Kind::Int, "Numbers in it."),
-            Column::new(
-                "theta_norm",
-                Kind::Float,
-                "Euclidean norm of the block's parameters; empty for blocks that are not parameters alone.",
-            ),
-        ]);
-        for block in blocks {
-            let n = i64::try_from(block.n_coordinates).unwrap_or(i64::MAX);
-            builder.push(vec![
-                Value::from(&*block.name),
-                Value::Int(n),
-                block.norm.into(),
-            ]);
-        }
-        builder.finish(String::new())
+        let found = self.inner.blocks(&wrt.terms()).map_err(raised)?;
+        blocks(&found)
     }
 
     /// The most probable class of every sample: (N,) int64.
@@ -472,7 +508,7 @@ impl Model {
     #[pyo3(signature = (x, y = None, *, wrt = Wrt::One("input".to_owned()), label = Choice::Word("true".to_owned()), objective = "nll", classes = None, lambda_ = 1.0, rtol = None, compat = None, targets = None, strict = false, precision = "f32", winograd = true, threads = None, progress = None))]
     #[allow(clippy::too_many_arguments, reason = "keyword arguments")]
     fn score(
-        &self,
+        slf: &Bound<'_, Self>,
         py: Python<'_>,
         x: Samples<'_>,
         y: Option<Labels>,
@@ -490,21 +526,23 @@ impl Model {
         threads: Option<usize>,
         progress: Option<bool>,
     ) -> PyResult<Table> {
-        let options = scores::options(
-            wrt, &label, objective, classes, lambda_, rtol, compat, precision, winograd, threads,
-        )?;
-        let view = x.view(y, self.inner.inputs())?;
-        let outputs = [Port {
-            name: "targets".to_owned(),
-            shape: vec![self.n_classes()],
-        }];
-        let targets = targets.as_ref().map(|targets| targets.view(None, &outputs));
-        let given = scores::Given {
-            samples: &view,
-            targets: targets.transpose()?,
+        let scoring = Scoring::new(
+            Some(wrt),
+            &label,
+            objective,
+            classes,
+            lambda_,
+            rtol,
+            compat,
             strict,
-        };
-        scores::table(py, &self.inner, &given, &options, progress)
+            precision,
+            winograd,
+            threads,
+            progress,
+        )?;
+        let origin = Origin::Model(slf.clone());
+        let subject = Subject::new(origin, Some(x), y, targets)?;
+        subject.with(&scoring.options, |source, _| scoring.table(py, source))
     }
 
     fn __repr__(&self) -> String {
@@ -527,10 +565,7 @@ impl Model {
     fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Anything<'py>, Anything<'py>)> {
         let py = slf.py();
         let model = slf.get();
-        let bytes = match &model.source {
-            OnnxSource::Memory(bytes) => PyBytes::new(py, bytes),
-            OnnxSource::Path(path) => PyBytes::new(py, &std::fs::read(path)?),
-        };
+        let bytes = PyBytes::new(py, &model.onnx()?);
         let options = PyDict::new(py);
         options.set_item("output", &model.options.output)?;
         options.set_item("input_shape", &model.options.input_shape)?;

@@ -5,14 +5,23 @@ use pyo3::inspect::PyStaticExpr;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use pyo3::{Borrowed, PyTypeInfo, type_hint_identifier, type_hint_subscript, type_hint_union};
-use quaver::{DataError, Port, Sample};
+use quaver::{DataError, Port, Sample, Units};
+use quaver_report::RunRecord;
+use quaver_store::fingerprint_of_bytes;
+use serde_json::Value as Json;
 
 use crate::dataset::Dataset;
-use crate::error::data_error;
+use crate::error::{data_error, raised};
 use crate::hints::ARRAY_LIKE;
 
 /// The samples that a method is called with.
-pub enum Samples<'py> {
+pub struct Samples<'py> {
+    /// As they were given, for a result to keep.
+    object: Bound<'py, PyAny>,
+    kind: Kind<'py>,
+}
+
+enum Kind<'py> {
     /// One array, or one for every input.
     Arrays(Vec<Input<'py>>),
     /// Data files.
@@ -45,24 +54,26 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Samples<'py> {
     );
 
     fn extract(object: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
-        if let Ok(files) = object.cast::<Dataset>() {
-            return Ok(Self::Files(files.to_owned()));
-        }
-        if let Ok(named) = object.cast::<PyDict>() {
-            let input = |(name, array): (Bound<'py, PyAny>, Bound<'py, PyAny>)| {
-                Ok(Input {
-                    name: Some(name.extract()?),
-                    array: Numbers::of(&array)?,
-                })
-            };
-            return Ok(Self::Arrays(
-                named.iter().map(input).collect::<PyResult<_>>()?,
-            ));
-        }
-        Ok(Self::Arrays(vec![Input {
-            name: None,
-            array: Numbers::of(&object)?,
-        }]))
+        let kind = match (object.cast::<Dataset>(), object.cast::<PyDict>()) {
+            (Ok(files), _) => Kind::Files(files.to_owned()),
+            (_, Ok(named)) => {
+                let input = |(name, array): (Bound<'py, PyAny>, Bound<'py, PyAny>)| {
+                    Ok(Input {
+                        name: Some(name.extract()?),
+                        array: Numbers::of(&array)?,
+                    })
+                };
+                Kind::Arrays(named.iter().map(input).collect::<PyResult<_>>()?)
+            }
+            _ => Kind::Arrays(vec![Input {
+                name: None,
+                array: Numbers::of(&object)?,
+            }]),
+        };
+        Ok(Self {
+            object: object.to_owned(),
+            kind,
+        })
     }
 }
 
@@ -114,19 +125,94 @@ impl<'py> Numbers<'py> {
     }
 }
 
-impl Samples<'_> {
+impl<'py> Samples<'py> {
     /// The samples as a dataset for a network with these inputs, with `labels` if there are any.
     pub fn view(&self, labels: Option<Labels>, wanted: &[Port]) -> PyResult<View<'_>> {
-        let view = match self {
-            Self::Files(files) => View {
-                n_samples: files.get().inner().len(),
-                shape: files.get().inner().shape().to_vec(),
-                source: Origin::Files(files.get().inner()),
-                labels: None,
-            },
-            Self::Arrays(inputs) => arrays(inputs, wanted)?,
+        let view = match &self.kind {
+            Kind::Files(files) => of_files(files),
+            Kind::Arrays(inputs) => arrays(inputs, wanted)?,
         };
         view.labelled(labels)
+    }
+
+    /// The samples in their own shape, whatever a network would want.
+    pub fn as_it_is(&self, labels: Option<Labels>) -> PyResult<View<'_>> {
+        let view = match &self.kind {
+            Kind::Files(files) => of_files(files),
+            Kind::Arrays(inputs) => {
+                let [input] = inputs.as_slice() else {
+                    return Err(data_error("give one array of samples"));
+                };
+                let Some((_, shape)) = input.array.shape().split_first() else {
+                    return Err(data_error("one number is no array of samples"));
+                };
+                let port = Port {
+                    name: "x".to_owned(),
+                    shape: shape.to_vec(),
+                };
+                arrays(inputs, &[port])?
+            }
+        };
+        view.labelled(labels)
+    }
+
+    /// The same once more.
+    pub fn again(&self) -> PyResult<Self> {
+        self.object.extract()
+    }
+
+    /// The object that was given.
+    pub fn into_object(self) -> Py<PyAny> {
+        self.object.unbind()
+    }
+
+    /// What titles call them.
+    pub fn name(&self) -> String {
+        match &self.kind {
+            Kind::Files(files) => files.get().name(),
+            Kind::Arrays(_) => "the data".to_owned(),
+        }
+    }
+
+    /// What they are, by which a result can be traced to them; `view` is of these samples.
+    pub fn record(&self, view: &View<'_>, with_path: bool) -> PyResult<Json> {
+        match &self.kind {
+            Kind::Files(files) => files.get().record(with_path),
+            Kind::Arrays(_) => Ok(view.fingerprint()),
+        }
+    }
+
+    /// The file of their labels, where there is one.
+    pub fn labels_record(&self, with_path: bool) -> PyResult<Option<Json>> {
+        match &self.kind {
+            Kind::Files(files) => files.get().labels_record(with_path),
+            Kind::Arrays(_) => Ok(None),
+        }
+    }
+
+    /// The file of class names, where there is one.
+    pub fn class_map_record(&self) -> PyResult<Option<Json>> {
+        match &self.kind {
+            Kind::Files(files) => files.get().class_map_record(),
+            Kind::Arrays(_) => Ok(None),
+        }
+    }
+
+    /// Adds to a record how files were read.
+    pub fn opened(&self, record: RunRecord) -> RunRecord {
+        match &self.kind {
+            Kind::Files(files) => files.get().opened(record),
+            Kind::Arrays(_) => record,
+        }
+    }
+}
+
+fn of_files<'a>(files: &'a Bound<'_, Dataset>) -> View<'a> {
+    View {
+        n_samples: files.get().inner().len(),
+        shape: files.get().inner().shape().to_vec(),
+        source: Origin::Files(files.get().inner()),
+        labels: None,
     }
 }
 
@@ -191,7 +277,38 @@ fn arrays<'a>(inputs: &'a [Input<'_>], wanted: &[Port]) -> PyResult<View<'a>> {
 }
 
 /// Labels from Python: whole numbers from 0, one a sample.
+#[derive(Clone)]
 pub struct Labels(Vec<usize>);
+
+impl Labels {
+    /// What they are, by which a result can be traced to them.
+    pub fn fingerprint(&self) -> Json {
+        let bytes = self.0.iter().map(|&label| (label as u64).to_le_bytes());
+        let bytes: Vec<u8> = bytes.flatten().collect();
+        fingerprint_of_bytes([bytes.as_slice()])
+    }
+}
+
+/// A yes or no for every sample: booleans, or 0 and 1.
+pub struct Flags(pub Vec<bool>);
+
+impl<'a, 'py> FromPyObject<'a, 'py> for Flags {
+    type Error = PyErr;
+
+    const INPUT_TYPE: PyStaticExpr = ARRAY_LIKE;
+
+    fn extract(object: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        let Labels(said) = object.extract()?;
+        let flag = |(index, said): (usize, usize)| match said {
+            0 | 1 => Ok(said == 1),
+            other => Err(data_error(format!(
+                "the truth about sample {index} is {other}, and must be 0 or 1"
+            ))),
+        };
+        let flags = said.into_iter().enumerate().map(flag);
+        Ok(Self(flags.collect::<PyResult<_>>()?))
+    }
+}
 
 impl<'a, 'py> FromPyObject<'a, 'py> for Labels {
     type Error = PyErr;
@@ -270,6 +387,47 @@ impl View<'_> {
         Ok(self)
     }
 
+    /// Whether there are labels.
+    pub fn has_labels(&self) -> PyResult<bool> {
+        let is_empty = quaver::Dataset::is_empty(self);
+        let first = || quaver::Dataset::label(self, 0).map_err(|error| raised(error.into()));
+        Ok(is_empty || first()?.is_some())
+    }
+
+    /// What arrays are: their number types, shapes and bytes.
+    pub fn fingerprint(&self) -> Json {
+        let Origin::Arrays(parts) = &self.source else {
+            return Json::Null;
+        };
+        let one = |(values, n): &(Values<'_>, usize)| {
+            let mut bytes = Vec::new();
+            let mut all = Vec::new();
+            let dtype = match values {
+                Values::Single(values) => {
+                    all.extend(values.iter().flat_map(|x| x.to_le_bytes()));
+                    "float32"
+                }
+                Values::Double(values) => {
+                    all.extend(values.iter().flat_map(|x| x.to_le_bytes()));
+                    "float64"
+                }
+                Values::Bytes(values) => {
+                    bytes.push(*values);
+                    "uint8"
+                }
+            };
+            bytes.push(all.as_slice());
+            let mut what = fingerprint_of_bytes(bytes);
+            what["dtype"] = dtype.into();
+            what["shape"] = vec![self.n_samples, *n].into();
+            what
+        };
+        match parts.as_slice() {
+            [part] => one(part),
+            parts => parts.iter().map(one).collect(),
+        }
+    }
+
     fn file(&self) -> Option<&dyn quaver::Dataset> {
         match self.source {
             Origin::Files(files) => Some(files),
@@ -330,6 +488,21 @@ impl quaver::Dataset for View<'_> {
     fn original_index(&self, index: usize) -> usize {
         self.file()
             .map_or(index, |files| files.original_index(index))
+    }
+
+    fn key(&self, index: usize) -> Option<String> {
+        self.file().and_then(|files| files.key(index))
+    }
+
+    fn units(&self) -> Units {
+        match &self.source {
+            Origin::Files(files) => files.units(),
+            Origin::Arrays(parts) => match parts.iter().all(|(v, _)| matches!(v, Values::Bytes(_)))
+            {
+                true => Units::scaled(1.0, Some((0.0, 255.0))),
+                false => Units::default(),
+            },
+        }
     }
 
     fn class_names(&self) -> Option<&[String]> {

@@ -1,7 +1,7 @@
 //! Tables of results: Arrow columns that know what they mean.
 
 mod build;
-mod text;
+pub mod text;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use pyo3::types::{PyCapsule, PyDict, PyList};
 use quaver::table::{Column, Kind, Value};
 use quaver_report::{RunRecord, TableWriter};
 
-use crate::error::{data_error, option_error};
+use crate::error::{of_report, option_error};
 use crate::hints::{
     Anything, Array, ArrowTable, Capsule, Facts, Figure, PandasFrame, PolarsFrame, Texts,
 };
@@ -35,7 +35,7 @@ pub use build::TableBuilder;
 /// (50, 'float64')
 /// >>> table.docs["rank"]
 /// 'Eigenvalues of the Fisher metric above rtol times the largest; at most K - 1.'
-#[pyclass(frozen, module = "quaver")]
+#[pyclass(frozen, subclass, module = "quaver")]
 #[derive(Clone)]
 pub struct Table {
     columns: Vec<Column>,
@@ -153,17 +153,17 @@ impl Table {
     }
 
     /// A pandas data frame; what the columns mean is in its `attrs`.
-    fn to_pandas<'py>(slf: &Bound<'py, Self>) -> PyResult<PandasFrame<'py>> {
+    pub fn to_pandas<'py>(slf: &Bound<'py, Self>) -> PyResult<PandasFrame<'py>> {
         Ok(PandasFrame(slf.get().frame(slf, "to_pandas")?))
     }
 
     /// A Polars data frame.
-    fn to_polars<'py>(slf: &Bound<'py, Self>) -> PyResult<PolarsFrame<'py>> {
+    pub fn to_polars<'py>(slf: &Bound<'py, Self>) -> PyResult<PolarsFrame<'py>> {
         Ok(PolarsFrame(slf.get().frame(slf, "to_polars")?))
     }
 
     /// A PyArrow table; what a column means is the `description` in its field's metadata.
-    fn to_arrow<'py>(slf: &Bound<'py, Self>) -> PyResult<ArrowTable<'py>> {
+    pub fn to_arrow<'py>(slf: &Bound<'py, Self>) -> PyResult<ArrowTable<'py>> {
         Ok(ArrowTable(slf.get().frame(slf, "to_arrow")?))
     }
 
@@ -186,7 +186,7 @@ impl Table {
             }
             writer.finish()
         });
-        written.map_err(|error| data_error(error.to_string()))
+        written.map_err(of_report)
     }
 
     /// A figure: of one block, FI against the probability of the label under its ceiling, and a companion that does not

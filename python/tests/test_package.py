@@ -29,7 +29,7 @@ def test_what_is_missing_is_named():
 
 
 def documented():
-    modules = ["quaver", "quaver.demo", "quaver.outliers", "quaver.batches", "quaver.frameworks", "quaver.captum"]
+    modules = ["quaver", "quaver.demo", "quaver.ranker", "quaver.simulate", "quaver.batches", "quaver.frameworks", "quaver.captum"]
     for name in modules:
         module = importlib.import_module(name)
         yield name, module

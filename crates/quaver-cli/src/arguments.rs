@@ -10,6 +10,7 @@ use quaver::{
     Layout, LoadOptions, Model, OpenOptions, Resize, Subset,
 };
 use quaver_report::RunRecord;
+use quaver_store::record;
 
 use crate::failure::Failure;
 
@@ -34,17 +35,7 @@ pub struct ModelArgs {
 impl ModelArgs {
     /// What was asked for, for the record of a run.
     pub fn record(&self, record: RunRecord) -> RunRecord {
-        let (head, noise) = self.head;
-        let head = match head {
-            HeadChoice::Detect => "detect".to_owned(),
-            HeadChoice::Logits => "logits".to_owned(),
-            HeadChoice::MultiLabel => "multi-label".to_owned(),
-            HeadChoice::Regression => format!("gaussian:{noise}"),
-        };
-        record
-            .with("output", self.output.clone())
-            .with("input_shape", self.input_shape.clone())
-            .with("head", head)
+        record::of_model(record, &self.options())
     }
 
     pub fn options(&self) -> LoadOptions {
@@ -146,23 +137,9 @@ pub struct DataArgs {
 impl DataArgs {
     /// What was asked for, for the record of a run; what a transform file says is written out.
     pub fn record(&self, record: RunRecord) -> Result<RunRecord, Failure> {
-        let open = self.options()?;
-        Ok(record
-            .with("format", self.format.clone())
-            .with("x_key", self.x_key.clone())
-            .with("y_key", self.y_key.clone())
-            .with("columns", self.columns.clone())
-            .with("label_column", self.label_column.clone())
-            .with("layout", open.layout.to_string())
-            .with("scale", open.scale)
-            .with("mean", open.mean)
-            .with("std", open.std)
-            .with("resize", open.resize.map(|resize| resize.to_string()))
-            .with("crop", open.crop.map(|crop| crop.to_string()))
-            .with("interpolation", open.interpolation.to_string())
-            .with("colours", open.colours.map(|colours| colours.to_string()))
-            .with("indices", self.indices.clone())
-            .with("limit", self.limit.map(|limit| limit.get())))
+        let limit = self.limit.map(NonZeroUsize::get);
+        let indices = self.indices.as_deref();
+        Ok(record::of_data(record, &self.options()?, indices, limit))
     }
 
     /// What the transform file says, and over it what the command line does.

@@ -11,7 +11,6 @@ mod interrupt;
 mod pages;
 mod progress;
 mod ranking;
-mod record;
 mod rows;
 mod scoring;
 

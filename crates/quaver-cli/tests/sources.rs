@@ -44,7 +44,7 @@ fn a_store_knows_weights_in_files_of_their_own() {
     weights(2.0);
     let output = place.run(line);
     let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert_eq!(output.status.code(), Some(2), "{said}");
     assert!(said.contains("its model differs"), "{said}");
     let record = String::from_utf8(place.read("grams/store.json")).unwrap();
     assert!(record.contains("\"weights\""), "{record}");
@@ -85,7 +85,7 @@ fn data_that_shrink_while_they_are_scored_end_the_run_which_then_goes_on() {
     });
     let (name, output) = cut_short.unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert_eq!(output.status.code(), Some(2), "{said}");
     assert!(said.contains("became shorter while it was read"), "{said}");
     let scores = format!("{name}.parquet");
     assert!(!place.path(&scores).exists());

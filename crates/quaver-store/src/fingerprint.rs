@@ -38,6 +38,17 @@ pub fn fingerprint(path: &Path) -> Result<Json, Error> {
     })
 }
 
+/// The length and SHA-256 of what is in memory: `pieces`, one after another.
+pub fn fingerprint_of_bytes<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Json {
+    let mut hasher = Hasher(Sha256::new());
+    let mut n_bytes = 0;
+    for piece in pieces {
+        n_bytes += piece.len();
+        hasher.0.update(piece);
+    }
+    json!({"n_bytes": n_bytes, "sha256": hasher.hex()})
+}
+
 fn of_file(path: &Path) -> io::Result<(u64, String)> {
     let mut file = File::open(path)?;
     let n_bytes = file.metadata()?.len();

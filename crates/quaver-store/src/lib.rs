@@ -18,10 +18,11 @@ mod fingerprint;
 mod identity;
 mod merge;
 mod part;
+pub mod record;
 mod selection;
 mod store;
 
-pub use fingerprint::fingerprint;
+pub use fingerprint::{fingerprint, fingerprint_of_bytes};
 pub use identity::{Identity, SCHEMA, StoredAs};
 pub use merge::merge;
 pub use selection::Selection;

@@ -143,14 +143,13 @@ impl Store {
     pub fn open(folder: &Path) -> Result<Self, Error> {
         let store = Self::read(folder)?;
         let n_parts = store.parts().len();
-        // A part is two files. They are counted first: there may be said to be more of them than can be looked for.
+        // A part is two files. They are counted first: there may be said to be more parts than can be looked for.
         let n_files = fs::read_dir(folder)
             .map_err(|error| of_store(folder, error))?
             .count();
-        let absent = n_parts.saturating_sub(n_files / 2);
-        let n_missing = match absent {
-            0 => store.missing().len(),
-            absent => absent,
+        let n_missing = match n_parts > n_files {
+            true => n_parts - n_files / 2,
+            false => store.missing().len(),
         };
         match n_missing {
             0 => Ok(store),

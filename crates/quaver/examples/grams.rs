@@ -1,6 +1,6 @@
 //! How many class Grams of the input a second: what `python/bench/grams.py` is held against.
 //!
-//!     cargo run --release -p quaver --example grams -- MODEL.onnx [SAMPLES] [THREADS]
+//!     cargo run --release -p quaver --example grams -- MODEL.onnx [SAMPLES] [THREADS] [RUNS]
 #![allow(clippy::print_stdout, reason = "an example")]
 
 use std::sync::atomic::AtomicBool;
@@ -22,6 +22,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let n_samples: usize = arguments.get(1).map_or(Ok(512), |n| n.parse())?;
     let threads = arguments.get(2).map(|n| n.parse()).transpose()?;
+    let runs: usize = arguments.get(3).map_or(Ok(5), |runs| runs.parse())?;
     let shape = model.input_shape();
     let n = n_samples * shape.iter().product::<usize>();
     // Anything between 0 and 1 that has no ties.
@@ -34,7 +35,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let network = Network::new(&model, &data, &options)?;
     let mut best = f64::INFINITY;
-    for run in 0..6 {
+    for run in 0..=runs {
         let start = Instant::now();
         let mut grams: Vec<f64> = Vec::new();
         let all = 0..n_samples;

@@ -333,7 +333,7 @@ fn layers_without_units_are_left_out() {
         )
     };
     let found = verify(&blocks).unwrap();
-    assert_eq!(found.left_out, [embedding.name.clone()]);
+    assert_eq!(found.left_out, std::slice::from_ref(&embedding.name));
     assert!(found.layers.iter().all(|d| d.block != embedding.name));
     let refused = verify(std::slice::from_ref(embedding)).unwrap_err();
     assert!(

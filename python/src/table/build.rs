@@ -40,6 +40,13 @@ impl TableBuilder {
         }
     }
 
+    /// A table with these columns and rows.
+    pub fn of(columns: Vec<Column>, rows: Vec<Vec<Value>>) -> Self {
+        let mut builder = Self::new(columns);
+        rows.into_iter().for_each(|row| builder.push(row));
+        builder
+    }
+
     /// Adds a row: a cell for every column, null or of its kind.
     pub fn push(&mut self, row: Vec<Value>) {
         for (cells, value) in self.cells.iter_mut().zip(row) {

@@ -2,9 +2,7 @@
 
 mod archive;
 mod arguments;
-mod examples;
 mod output;
-mod page;
 
 use std::path::PathBuf;
 
@@ -18,8 +16,8 @@ use crate::interrupt::stop_flag;
 use crate::rows::Rows;
 use archive::Archive;
 use arguments::AttackArgs;
-use examples::Examples;
 use output::Run;
+use quaver_results::Examples;
 
 /// How many failed samples are told of one by one.
 const TOLD: usize = 5;

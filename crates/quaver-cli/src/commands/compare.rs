@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use quaver::compare::{BlockComparison, CompareStudy, Side, columns};
 use quaver::statistics::Bootstrap;
-use quaver::table::{Column, Kind, Value};
+use quaver::table::{Column, Value};
 use quaver_report::{Page, RunRecord, TableWriter, TextOptions, text_table};
 use serde_json::json;
 
 use crate::arguments::number;
 use crate::console::Console;
 use crate::failure::Failure;
-use crate::pages::{self, Compared, comparison, file_name, overview_table};
+use crate::pages::{self, Compared, compared_table, comparison, file_name, overview_table};
 use crate::scoring::{ScoringArgs, Subject};
 
 /// Compare the sensitivity of two sets of data, training and test, under one network or several.
@@ -199,22 +199,10 @@ impl Compare {
     }
 }
 
-/// All columns, with the model before them.
-fn all_columns() -> Vec<Column> {
-    let model = Column::new("model", Kind::Text, "The network.");
-    std::iter::once(model).chain(columns()).collect()
-}
-
-fn all_rows(compared: &[Compared<'_>]) -> impl Iterator<Item = Vec<Value>> {
-    compared.iter().flat_map(|one| {
-        let with_model = |row: Vec<Value>| std::iter::once(one.model.into()).chain(row).collect();
-        one.block.rows().into_iter().map(with_model)
-    })
-}
-
 fn write_rows(compared: &[Compared<'_>], path: &Path, record: &RunRecord) -> Result<(), Failure> {
-    let mut table = TableWriter::create(path, &all_columns(), record)?;
-    for row in all_rows(compared) {
+    let (columns, rows) = compared_table(compared);
+    let mut table = TableWriter::create(path, &columns, record)?;
+    for row in rows {
         table.write_row(&row)?;
     }
     Ok(table.finish()?)
@@ -277,9 +265,10 @@ fn json(compared: &[Compared<'_>], record: &RunRecord) -> RunRecord {
         .iter()
         .map(|row| RunRecord::of_row(&heads, row))
         .collect();
-    let columns = all_columns();
-    let rows: Vec<RunRecord> = all_rows(compared)
-        .map(|row| RunRecord::of_row(&columns, &row))
+    let (columns, rows) = compared_table(compared);
+    let rows: Vec<RunRecord> = rows
+        .iter()
+        .map(|row| RunRecord::of_row(&columns, row))
         .collect();
     RunRecord::new()
         .with("run", json!(record))

@@ -1,18 +1,16 @@
 //! `quaver layers`: which layers of a network matter.
 
-mod names;
-mod verified;
-
 use std::path::PathBuf;
 
 use clap::Args;
 use clap::builder::PossibleValuesParser;
-use quaver::layers::{LAYER_MEASURES, LayerReport, LayerStudy, LayerSummary};
-use quaver::table::{Column, Kind, Value};
+use quaver::layers::{LAYER_MEASURES, LayerReport, LayerStudy};
+use quaver::table::{Column, Value};
 use quaver::verify::{Disturbance, Verification, VerifyOptions, verify_layers};
-use quaver_report::{
-    Axis, BoxPlot, Figure, ManhattanChart, Order, Page, RankingTable, RunRecord, Section, TableRow,
-    TableWriter, TextOptions, Tone, text_table,
+use quaver_report::{Page, RunRecord, TableWriter, TextOptions, text_table};
+use quaver_results::{
+    MEAN_NOISE, Names, layer_columns, layer_row, layers_sections, ranking_column, verified_json,
+    verified_text,
 };
 use serde_json::{Value as Json, json};
 
@@ -22,8 +20,6 @@ use crate::failure::Failure;
 use crate::interrupt::stop_flag;
 use crate::pages;
 use crate::scoring::{ScoringArgs, Subject, SubjectArgs};
-
-use names::Names;
 
 /// Names of layers are long, and without them a table is of no use.
 const WIDE: TextOptions = TextOptions {
@@ -100,9 +96,6 @@ pub struct Layers {
     scoring: ScoringArgs,
 }
 
-/// The column by which layers are ranked unless said otherwise.
-const MEAN_NOISE: &str = "noise_kl_mean";
-
 /// What one network came to.
 struct Found {
     network: String,
@@ -132,10 +125,10 @@ impl Layers {
             }
         };
         if let Some(path) = &self.out {
-            let mut table = TableWriter::create(path, &columns(), &record)?;
+            let mut table = TableWriter::create(path, &layer_columns(), &record)?;
             for found in &all {
                 for layer in &found.report.layers {
-                    table.write_row(&row(&found.network, layer))?;
+                    table.write_row(&layer_row(&found.network, layer))?;
                 }
             }
             table.finish()?;
@@ -147,7 +140,11 @@ impl Layers {
                 "How strongly {} reacts to perturbations of each layer.",
                 names.join(", ")
             ));
-            let sections = all.iter().flat_map(|found| self.sections(found)).collect();
+            let sections = |found: &Found| {
+                let verification = found.verification.as_ref();
+                layers_sections(&found.network, &found.report, verification, &self.rank_by)
+            };
+            let sections = all.iter().flat_map(sections).collect();
             pages::write(console, path, page, sections, &record)?;
         }
         console.result(&match self.json {
@@ -240,11 +237,11 @@ impl Layers {
             "rel_fi_lambda",
             "rel_fisher_trace",
         ];
-        let columns = columns();
+        let columns = layer_columns();
         let shown: Vec<usize> = (0..columns.len())
             .filter(|&at| {
                 SHOWN.contains(&columns[at].name.as_str())
-                    || columns[at].name == self.ranking_column()
+                    || columns[at].name == ranking_column(&self.rank_by)
             })
             .collect();
         let heads: Vec<Column> = shown.iter().map(|&at| columns[at].clone()).collect();
@@ -253,7 +250,7 @@ impl Layers {
         let rows: Vec<Vec<Value>> = layers
             .into_iter()
             .map(|layer| {
-                let mut row = row(&found.network, layer);
+                let mut row = layer_row(&found.network, layer);
                 row[1] = names.of(&layer.block).into();
                 shown.iter().map(|&at| row[at].clone()).collect()
             })
@@ -261,145 +258,18 @@ impl Layers {
         format!(
             "{}: medians by layer, the largest {} first\n\n{}\n{}\n",
             found.network,
-            self.ranking_column(),
+            ranking_column(&self.rank_by),
             text_table(&heads, &rows, &WIDE),
             found.report.verdict()
         ) + &found
             .verification
             .as_ref()
-            .map_or_else(String::new, |found| verified::text(found, &names))
+            .map_or_else(String::new, |found| verified_text(found, &names, &WIDE))
     }
-
-    fn sections(&self, found: &Found) -> Vec<Section> {
-        let layers = &found.report.layers;
-        let names = Names::of_layers(&found.report);
-        // In half a row there is no room for the names of so many.
-        let wide = layers.len() > 10;
-        let manhattan = |measure: &'static str| {
-            let chart = ManhattanChart::new(pages::axis(measure));
-            layers.iter().fold(chart, |chart, layer| {
-                let points = layer.indices.iter().zip(layer.values(measure));
-                let points = points
-                    .filter_map(|(index, value)| Some(((*value)?, format!("sample {index}"))));
-                chart.block(names.of(&layer.block), points)
-            })
-        };
-        let tone = match layers.iter().any(|layer| layer.saturated_share >= 0.95) {
-            true => Tone::Caution,
-            false => Tone::Good,
-        };
-        let boxes = ["noise_kl", "rel_fisher_lambda_max"].map(|measure| {
-            let chart = BoxPlot::new(Axis::log(measure), [measure]);
-            let chart = layers.iter().fold(chart, |chart, layer| {
-                let values: Vec<f64> = layer.values(measure).iter().flatten().copied().collect();
-                chart.group(names.of(&layer.block), [values])
-            });
-            let (title, how) = match measure {
-                "noise_kl" => (
-                    "Random noise, relative to the layer",
-                    "A box holds the middle half of the samples. Further right, the same relative amount of noise in the \
-                     layer's parameters moves the network's answers more: the divergence is the noise's relative length \
-                     squared, times this.",
-                ),
-                _ => (
-                    "The worst change, relative to the layer",
-                    "A box holds the middle half of the samples. Further right, the worst change of one relative size moves \
-                     the network's answers more.",
-                ),
-            };
-            Figure::new(title, chart).how_to_read(how)
-        });
-        let section = Section::new(found.network.as_str())
-            .callout(tone, found.report.verdict())
-            .table(self.table(found, &names))
-            .figure(Figure::new("FI of every sample and layer", manhattan("fi")).wide(wide).how_to_read(
-                "Each point is a sample. Where the layers look alike, FI has reached its ceiling (1 - p) / p in all of them.",
-            ))
-            .figure(Figure::new("FI under a budget of every sample and layer", manhattan("rel_fi_lambda")).wide(wide).how_to_read(
-                "The same samples under a budget, relative to the size of each layer: this does not saturate.",
-            ));
-        let mut sections = vec![boxes.into_iter().fold(section, Section::figure)];
-        if let Some(verification) = &found.verification {
-            let heading = format!("{}: layers disturbed for real", found.network);
-            sections.push(verified::section(heading, verification, &names));
-        }
-        sections
-    }
-
-    /// The column whose values fall in the order of the ranking.
-    fn ranking_column(&self) -> &str {
-        match self.rank_by.as_str() {
-            "noise_kl" => MEAN_NOISE,
-            measure => measure,
-        }
-    }
-
-    /// All layers, those that matter most by the chosen measure first.
-    fn table(&self, found: &Found, names: &Names) -> RankingTable {
-        let mut table =
-            RankingTable::new("Layers, medians and quartiles over the samples", columns())
-                .ordered_by(self.ranking_column(), Order::Descending);
-        for layer in found.report.ranked_by(&self.rank_by) {
-            let mut cells = row(&found.network, layer);
-            cells[1] = names.of(&layer.block).into();
-            table.push(TableRow::new(cells));
-        }
-        table
-    }
-}
-
-fn columns() -> Vec<Column> {
-    let mut columns = vec![
-        Column::new("network", Kind::Text, "ONNX file."),
-        Column::new("layer", Kind::Text, "Layer, or another block."),
-        Column::new("n_samples", Kind::Int, "Samples scored."),
-        Column::new(
-            "theta_norm",
-            Kind::Float,
-            "Euclidean norm of the parameters.",
-        ),
-        Column::new(
-            "saturated_share",
-            Kind::Float,
-            "Share of samples whose FI is at 99 % of its ceiling or above.",
-        ),
-        Column::new(
-            MEAN_NOISE,
-            Kind::Float,
-            "Mean over samples of noise_kl: noise of a length epsilon times the layer's norm causes a mean divergence of epsilon^2 times this, nats, to second order.",
-        ),
-    ];
-    for measure in &LAYER_MEASURES {
-        let of = |name: String, what: &str| {
-            Column::new(name, Kind::Float, format!("{what}: {}", measure.doc))
-        };
-        columns.push(of(measure.name.to_owned(), "Median over samples"));
-        columns.push(of(format!("{}_q25", measure.name), "First quartile"));
-        columns.push(of(format!("{}_q75", measure.name), "Third quartile"));
-    }
-    columns
-}
-
-fn row(network: &str, layer: &LayerSummary) -> Vec<Value> {
-    let mut row: Vec<Value> = vec![
-        network.into(),
-        (*layer.block).into(),
-        (layer.n_samples as i64).into(),
-        layer.theta_norm.into(),
-        layer.saturated_share.into(),
-        layer.mean("noise_kl").into(),
-    ];
-    for measure in &LAYER_MEASURES {
-        let quartiles = layer.quartiles(measure.name);
-        row.push(quartiles.map(|q| q.median).into());
-        row.push(quartiles.map(|q| q.first).into());
-        row.push(quartiles.map(|q| q.third).into());
-    }
-    row
 }
 
 fn to_json(found: &Found) -> Json {
-    let columns = columns();
+    let columns = layer_columns();
     let cell = |value: &Value| match value {
         Value::Null => Json::Null,
         Value::Int(number) => json!(number),
@@ -412,7 +282,7 @@ fn to_json(found: &Found) -> Json {
         .layers
         .iter()
         .map(|layer| {
-            let row = row(&found.network, layer);
+            let row = layer_row(&found.network, layer);
             let cells = columns.iter().zip(&row);
             json!(cells.fold(RunRecord::new(), |object, (column, value)| {
                 object.with(column.name.as_str(), cell(value))
@@ -421,6 +291,6 @@ fn to_json(found: &Found) -> Json {
         .collect();
     json!({
         "network": found.network, "verdict": found.report.verdict(), "layers": layers,
-        "verification": found.verification.as_ref().map(verified::json),
+        "verification": found.verification.as_ref().map(verified_json),
     })
 }

@@ -1,19 +1,19 @@
 //! `quaver map`: where in an image the network's answer can be moved.
 
-mod arrays;
-mod sheets;
-mod summary;
-
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use quaver::table::{Column, Kind, Value};
+use quaver::table::Value;
 use quaver::{
     Classes, Dataset, Error, ImageMap, LabelChoice, MapOptions, Model, ObjectiveChoice, Precision,
 };
-use quaver_report::{Figure, Page, RankingTable, RunRecord, Section, TableRow};
+use quaver_report::{Figure, Page, RunRecord};
+use quaver_results::{
+    map_json, map_numbers, map_rows, map_section, map_sheet, map_text, map_words, write_map,
+};
+use quaver_store::record;
 use serde_json::Value as Json;
 
 use crate::arguments::{DataArgs, ModelArgs, label_choice, number, parsed};
@@ -21,7 +21,6 @@ use crate::console::Console;
 use crate::failure::Failure;
 use crate::interrupt::stop_flag;
 use crate::pages;
-use crate::record;
 
 /// How many failed samples are told of one by one.
 const TOLD: usize = 5;
@@ -239,7 +238,7 @@ impl Map {
             let page = Page::new("Where the network can be moved").lead(
                 "The influence measure FI (Shu & Zhu, AAAI-19) of small windows of the image, at several scales.",
             );
-            let sections = vec![section(outcome.figures), numbers(outcome.rows)];
+            let sections = vec![map_section(outcome.figures), map_numbers(outcome.rows)];
             pages::write(console, path, page, sections, &record)?;
         }
         console.result(&match self.json {
@@ -314,24 +313,19 @@ impl Map {
     ) -> Result<(), Failure> {
         let stem = outcome.name(data, map);
         let file = |extension: &str| self.out.join(format!("{stem}.{extension}"));
-        arrays::write(&file("npz"), map, &options.measures())?;
-        let sheet = sheets::sheet(&stem, map, class_names);
+        write_map(&file("npz"), map, &options.measures())?;
+        let sheet = map_sheet(&stem, map, class_names);
         sheet.save(&file("png"))?;
         if self.report.is_some() {
-            let words = summary::words(map, class_names);
+            let words = map_words(map, class_names);
             let picture = sheet.to_thumbnail(words.clone())?;
             outcome
                 .figures
                 .push(Figure::pictures(stem.as_str(), [(picture, words)]).wide(true));
-            for row in summary::rows(map) {
-                let image = std::iter::once(stem.as_str().into());
-                outcome.rows.push(image.chain(row).collect());
-            }
+            outcome.rows.extend(map_rows(&stem, map));
         }
-        outcome.images.push(summary::json(&stem, data, map));
-        outcome
-            .text
-            .push_str(&summary::text(&stem, map, class_names));
+        outcome.images.push(map_json(&stem, data, map));
+        outcome.text.push_str(&map_text(&stem, map, class_names));
         Ok(())
     }
 
@@ -345,34 +339,6 @@ impl Map {
             .with("model", record::traced_model(&self.model, model)?)
             .with("data", data);
         let record = self.data_args.record(self.model_args.record(record))?;
-        Ok(record
-            .with("scales", options.scales.clone())
-            .with("label", record::label(options.label))
-            .with("objective", options.objective.to_string())
-            .with(
-                "classes",
-                options.classes.map(|classes| classes.to_string()),
-            )
-            .with("rtol", options.rtol())
-            .with("lambda", options.lambda)
-            .with("compat", options.compat)
-            .with("precision", self.precision.clone()))
+        Ok(record::of_maps(record, options))
     }
-}
-
-fn section(figures: Vec<Figure>) -> Section {
-    let section = Section::new("Maps").paragraph(
-        "Each row of pictures: the measure of the window around every pixel at one scale, first laid over the image, \
-         then by itself, with a companion and the rank. Bright is more influential. A map of FI whose windows reach FI's \
-         ceiling is flat; fi_lambda, which has no such ceiling, is shown in its place.",
-    );
-    figures.into_iter().fold(section, Section::figure)
-}
-
-fn numbers(rows: Vec<Vec<Value>>) -> Section {
-    let image = Column::new("image", Kind::Text, "Name of the image's files.");
-    let columns = std::iter::once(image).chain(summary::columns()).collect();
-    let table = RankingTable::new("Every map of every image", columns)
-        .rows(rows.into_iter().map(TableRow::new));
-    Section::new("All numbers").table(table)
 }

@@ -9,14 +9,13 @@ use quaver::{
     Source, score_each,
 };
 use quaver_report::RunRecord;
-use quaver_store::{Identity, Shard, Store, StoredAs, fingerprint};
+use quaver_store::{Identity, Shard, Store, StoredAs, fingerprint, record};
 use serde_json::{Map, Value as Json, json};
 
 use super::ScoringArgs;
 use crate::console::Console;
 use crate::failure::Failure;
 use crate::interrupt::stop_flag;
-use crate::record;
 
 /// How many failed samples are told of one by one.
 const TOLD: usize = 5;
@@ -350,24 +349,6 @@ impl<'a> Job<'a> {
                 self.args.data.record(self.args.model.record(record))?
             }
         };
-        let blocks: Vec<&str> = source.blocks.iter().map(|block| &*block.name).collect();
-        Ok(record
-            .with("label", record::label(self.options.label))
-            .with("wrt", self.options.wrt.clone())
-            .with("blocks", blocks)
-            .with("objective", self.options.objective.to_string())
-            .with(
-                "classes",
-                self.options.classes.map(|classes| classes.to_string()),
-            )
-            .with("winograd", self.options.winograd)
-            .with(
-                "rtol",
-                self.options.rtol.unwrap_or(source.precision.default_rtol()),
-            )
-            .with("lambda", self.options.lambda)
-            .with("compat", self.options.compat)
-            .with("precision", self.args.measures.precision.clone())
-            .with("class_names", source.class_names.clone()))
+        Ok(record::of_scores(record, &self.options, source))
     }
 }

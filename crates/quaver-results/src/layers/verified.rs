@@ -3,17 +3,17 @@
 use quaver::table::{Column, Kind, Value};
 use quaver::verify::{Disturbance, Disturbed, Verification};
 use quaver_report::{
-    Axis, BarChart, Figure, LineChart, Mark, RankingTable, ScatterChart, Section, TableRow, Tone,
-    text_table,
+    Axis, BarChart, Figure, LineChart, Mark, RankingTable, ScatterChart, Section, TableRow,
+    TextOptions, Tone, text_table,
 };
 use serde_json::{Value as Json, json};
 
-use super::WIDE;
-use super::names::Names;
+use super::Names;
 
 /// Curves that are drawn: as many as can be told apart.
 const DRAWN: usize = 6;
 
+/// The columns of [`rows`].
 fn columns(found: &Verification) -> Vec<Column> {
     let strength = match found.disturbance {
         Disturbance::Noise => {
@@ -48,10 +48,11 @@ fn columns(found: &Verification) -> Vec<Column> {
     ]
 }
 
-fn rows(found: &Verification, names: &Names) -> Vec<Vec<Value>> {
+/// Every layer, called `name`, at every strength.
+fn rows(found: &Verification, name: impl Fn(&str) -> String) -> Vec<Vec<Value>> {
     let row = |d: &Disturbed| {
         vec![
-            names.of(&d.block).into(),
+            name(&d.block).into(),
             d.strength.into(),
             d.mean_kl.into(),
             d.predicted_kl.into(),
@@ -62,10 +63,38 @@ fn rows(found: &Verification, names: &Names) -> Vec<Vec<Value>> {
     found.layers.iter().map(row).collect()
 }
 
-/// What was left out, in a sentence.
-fn left_out(found: &Verification, names: &Names) -> Option<String> {
-    let out = found.left_out.iter().map(|block| names.of(block));
-    let out = out.collect::<Vec<&str>>().join(", ");
+/// What each layer, called `name`, came to when it was disturbed, as columns and rows: strength, observed and predicted
+/// divergence, agreement, accuracy.
+pub fn disturbed_table(
+    found: &Verification,
+    name: impl Fn(&str) -> String,
+) -> (Vec<Column>, Vec<Vec<Value>>) {
+    (columns(found), rows(found, name))
+}
+
+/// How well each measure orders the layers as the observed divergence does, as columns and rows.
+pub fn agreement_table(found: &Verification) -> (Vec<Column>, Vec<Vec<Value>>) {
+    let columns = vec![
+        Column::new("measure", Kind::Text, "Measure."),
+        Column::new("strength", Kind::Float, "Strength."),
+        Column::new(
+            "rank_correlation",
+            Kind::Float,
+            "Spearman's, with the observed divergence.",
+        ),
+    ];
+    let rows: Vec<Vec<Value>> = found
+        .agreements
+        .iter()
+        .map(|a| vec![a.measure.into(), a.strength.into(), a.correlation.into()])
+        .collect();
+    (columns, rows)
+}
+
+/// Which layers, called `name`, could not be disturbed, in a sentence.
+pub fn left_out(found: &Verification, name: impl Fn(&str) -> String) -> Option<String> {
+    let out = found.left_out.iter().map(|block| name(block));
+    let out = out.collect::<Vec<String>>().join(", ");
     (!out.is_empty()).then(|| format!("Not disturbed, since their units are not known: {out}."))
 }
 
@@ -81,7 +110,7 @@ pub fn section(heading: String, found: &Verification, names: &Names) -> Section 
     let mut section = Section::new(heading).paragraph(format!(
         "Each layer was disturbed, the others left as they are: {what}. The network was run on the same samples again.",
     ));
-    if let Some(text) = left_out(found, names) {
+    if let Some(text) = left_out(found, |block| names.of(block).to_owned()) {
         section = section.callout(Tone::Note, text);
     }
     if found.disturbance == Disturbance::Noise {
@@ -91,8 +120,11 @@ pub fn section(heading: String, found: &Verification, names: &Names) -> Section 
         .figure(damage(found, names))
         .figure(orders(found))
         .table(
-            RankingTable::new("Every layer at every strength", columns(found))
-                .rows(rows(found, names).into_iter().map(TableRow::new)),
+            RankingTable::new("Every layer at every strength", columns(found)).rows(
+                rows(found, |block| names.of(block).to_owned())
+                    .into_iter()
+                    .map(TableRow::new),
+            ),
         )
 }
 
@@ -190,27 +222,15 @@ fn strengths(found: &Verification) -> Vec<f64> {
 }
 
 /// For the terminal.
-pub fn text(found: &Verification, names: &Names) -> String {
-    let heads = [
-        Column::new("measure", Kind::Text, "Measure."),
-        Column::new("strength", Kind::Float, "Strength."),
-        Column::new(
-            "rank_correlation",
-            Kind::Float,
-            "Spearman's, with the observed divergence.",
-        ),
-    ];
-    let orders: Vec<Vec<Value>> = found
-        .agreements
-        .iter()
-        .map(|a| vec![a.measure.into(), a.strength.into(), a.correlation.into()])
-        .collect();
+pub fn text(found: &Verification, names: &Names, options: &TextOptions) -> String {
+    let (heads, orders) = agreement_table(found);
+    let name = |block: &str| names.of(block).to_owned();
     format!(
         "\nlayers disturbed for real ({})\n\n{}{}\nagreement of the order of layers with the observed divergence\n\n{}",
         found.disturbance.name(),
-        text_table(&columns(found), &rows(found, names), &WIDE),
-        left_out(found, names).map_or_else(String::new, |text| format!("{text}\n")),
-        text_table(&heads, &orders, &WIDE)
+        text_table(&columns(found), &rows(found, name), options),
+        left_out(found, name).map_or_else(String::new, |text| format!("{text}\n")),
+        text_table(&heads, &orders, options)
     )
 }
 

@@ -18,8 +18,21 @@ const DRAWN: [&str; 4] = ["fi_lambda", "fi", "grad_norm", "margin_radius"];
 
 /// One block under one network.
 pub struct Compared<'a> {
+    /// What the network is called.
     pub model: &'a str,
+    /// What was found.
     pub block: &'a BlockComparison,
+}
+
+/// Every comparison as a row: the network, then the columns of [`quaver::compare::columns`].
+pub fn compared_table(compared: &[Compared<'_>]) -> (Vec<Column>, Vec<Vec<Value>>) {
+    let model = Column::new("model", Kind::Text, "The network.");
+    let columns = std::iter::once(model).chain(quaver::compare::columns());
+    let rows = compared.iter().flat_map(|one| {
+        let with_model = |row: Vec<Value>| std::iter::once(one.model.into()).chain(row).collect();
+        one.block.rows().into_iter().map(with_model)
+    });
+    (columns.collect(), rows.collect())
 }
 
 /// The sections of a page about comparisons.

@@ -3,7 +3,7 @@
 use quaver::{ImageMap, MapMeasure, Region, Verdict};
 use quaver_report::{Sheet, Tile};
 
-use crate::pages::class_name;
+use crate::class_name;
 
 /// The image and h* on top; below, a row for each scale: the shown measure over the image, by itself, and the rank.
 pub fn sheet(name: &str, map: &ImageMap, class_names: Option<&[String]>) -> Sheet {

@@ -9,6 +9,7 @@ use quaver::layers::LayerReport;
 pub struct Names(BTreeMap<Arc<str>, String>);
 
 impl Names {
+    /// Of the blocks of a report.
     pub fn of_layers(report: &LayerReport) -> Self {
         Self::new(report.layers.iter().map(|layer| &layer.block))
     }

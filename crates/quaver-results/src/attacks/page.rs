@@ -1,16 +1,20 @@
 //! The report.
 
-use quaver::AttackSummary;
 use quaver::attack::Curve;
+use quaver::{AttackSummary, Bounds};
 use quaver_report::{
     Axis, Figure, LineChart, Page, RankingTable, ReportError, RunRecord, Section, TableRow, Tone,
 };
 
 use super::examples::Examples;
-use super::output::{Run, info, sentences, summary_columns, summary_rows};
+use super::summary::{attack_table, info, remarks};
 
+/// The page about attacks within `bounds`.
+///
+/// # Errors
+/// If a picture cannot be encoded.
 pub fn build(
-    run: &Run<'_>,
+    bounds: Bounds,
     summary: &AttackSummary,
     examples: &Examples,
     record: RunRecord,
@@ -20,7 +24,7 @@ pub fn build(
         .lead(format!(
             "{correct} of {n} samples are classified as their label says, and were attacked. No perturbed sample leaves \
              the range of the data, {} to {}; radii and norms are shares of that range.",
-            run.bounds.low, run.bounds.high
+            bounds.low, bounds.high
         ))
         .section(rates(summary))
         .section(budgets(summary));
@@ -37,11 +41,9 @@ pub fn build(
 }
 
 fn rates(summary: &AttackSummary) -> Section {
-    let mut table = RankingTable::new("Attacks", summary_columns());
-    for row in summary_rows(summary) {
-        table.push(TableRow::new(row));
-    }
-    let remarks = sentences(summary);
+    let (columns, rows) = attack_table(summary);
+    let table = RankingTable::new("Attacks", columns).rows(rows.into_iter().map(TableRow::new));
+    let remarks = remarks(summary);
     let section = Section::new("How often do attacks succeed?").table(table);
     let section = match remarks.is_empty() {
         true => section,

@@ -4,7 +4,7 @@ use quaver::attack::{Curve, Pixels};
 use quaver::{Attacked, Bounds, Dataset};
 use quaver_report::{Figure, Pixels as Bytes, ReportError, Thumbnail};
 
-use super::output::info;
+use super::summary::info;
 
 /// Samples shown on a page: enough to see what the attacks do.
 const SHOWN: usize = 8;
@@ -22,6 +22,7 @@ pub struct Examples {
 }
 
 impl Examples {
+    /// Of `dataset`, whose numbers lie within `bounds`; none are kept unless they are wanted.
     pub fn new(dataset: &dyn Dataset, bounds: Bounds, wanted: bool) -> Self {
         let pixels = Pixels::of(dataset.shape(), dataset.units().channels_last());
         // A row of values is no picture, and other numbers of channels have no colours.
@@ -44,6 +45,9 @@ impl Examples {
     }
 
     /// A row of pictures for every sample: itself, and for each attack that succeeded the change and the result.
+    ///
+    /// # Errors
+    /// If a picture cannot be encoded.
     pub fn figures(&self) -> Result<Vec<Figure>, ReportError> {
         self.samples
             .iter()

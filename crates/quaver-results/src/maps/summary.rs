@@ -7,7 +7,7 @@ use quaver::{ImageMap, MapSummary, Range, Region, Verdict};
 use quaver_report::{TextOptions, text_table};
 use serde_json::{Value as Json, json};
 
-use crate::pages::class_name;
+use crate::class_name;
 
 fn verdict(verdict: Verdict) -> &'static str {
     match verdict {
@@ -24,6 +24,7 @@ fn summaries(map: &ImageMap) -> impl Iterator<Item = MapSummary> + '_ {
     all.filter_map(|(scale, region)| map.summary(scale, region))
 }
 
+/// What `maps.json` says of an image.
 pub fn json(name: &str, data: &Path, map: &ImageMap) -> Json {
     let finite = |x: f64| {
         if x.is_finite() {
@@ -114,6 +115,31 @@ pub fn rows(map: &ImageMap) -> Vec<Vec<Value>> {
         .collect()
 }
 
+/// Every scale and region of a map: shares, medians, the peak, and whether FI is worth looking at.
+pub fn table(map: &ImageMap) -> (Vec<Column>, Vec<Vec<Value>>) {
+    (columns().into(), rows(map))
+}
+
+/// The same of several images, each by its position in the data.
+pub fn maps_table<'a>(
+    maps: impl IntoIterator<Item = &'a ImageMap>,
+) -> (Vec<Column>, Vec<Vec<Value>>) {
+    let index = Column::new(
+        "index",
+        Kind::Int,
+        "Position of the image in the data, from 0.",
+    );
+    let columns = std::iter::once(index).chain(columns()).collect();
+    let mut all = Vec::new();
+    for map in maps {
+        let index = || Value::Int(map.index as i64);
+        let rows = rows(map).into_iter();
+        all.extend(rows.map(|row| std::iter::once(index()).chain(row).collect()));
+    }
+    (columns, all)
+}
+
+/// The table for a terminal, with what the image is taken for above it.
 pub fn text(name: &str, map: &ImageMap, class_names: Option<&[String]>) -> String {
     format!(
         "{name}: predicted {} with p = {:.4}; about class {}, p = {:.4}, ceiling of FI {:.4e}\n\n{}\n",

@@ -1,0 +1,191 @@
+//! What a result was made from, in the words that records, pages and stores share.
+//!
+//! The command and the Python package both say it through these functions, so that a store which one of them began is the
+//! same run to the other.
+
+use std::path::Path;
+
+use quaver::{
+    AttackOptions, Bounds, Description, Error, HeadChoice, LabelChoice, LoadOptions, MapOptions,
+    Model, OpenOptions, Precision, ScoreOptions,
+};
+use quaver_report::RunRecord;
+use serde_json::{Value as Json, json};
+
+use crate::fingerprint::fingerprint;
+
+/// A file or folder: its path as given, and what is in it, by which a result can be traced to it.
+///
+/// # Errors
+/// Names what cannot be read.
+pub fn traced(path: &Path) -> Result<Json, Error> {
+    Ok(located(path, fingerprint(path)?))
+}
+
+/// A model: the same, with the files beside it that its weights are in.
+///
+/// # Errors
+/// Names what cannot be read.
+pub fn traced_model(path: &Path, model: &Model) -> Result<Json, Error> {
+    with_weights(traced(path)?, model, fingerprint)
+}
+
+/// What is said of a model's own file, and what `describe` says of the files beside it that its weights are in.
+///
+/// # Errors
+/// Those of `describe`.
+pub fn with_weights<E>(
+    mut own: Json,
+    model: &Model,
+    describe: impl Fn(&Path) -> Result<Json, E>,
+) -> Result<Json, E> {
+    let files = model.external_files().iter();
+    let weights: Vec<Json> = files.map(|file| describe(file)).collect::<Result<_, _>>()?;
+    if !weights.is_empty() {
+        own["weights"] = Json::Array(weights);
+    }
+    Ok(own)
+}
+
+/// The same where the fingerprint is known.
+pub fn located(path: &Path, mut fingerprint: Json) -> Json {
+    if let Json::Object(fields) = &mut fingerprint {
+        fields.remove("name");
+        fields.insert("path".to_owned(), json!(path.display().to_string()));
+    }
+    fingerprint
+}
+
+/// Whose class the objective is about.
+pub fn label(choice: LabelChoice) -> Json {
+    match choice {
+        LabelChoice::True => json!("true"),
+        LabelChoice::Predicted => json!("predicted"),
+        LabelChoice::Class(class) => json!(class),
+    }
+}
+
+/// The number type the network is run in.
+pub fn precision(precision: Precision) -> &'static str {
+    match precision {
+        Precision::F32 => "f32",
+        Precision::F64 => "f64",
+    }
+}
+
+/// How the model was read.
+pub fn of_model(record: RunRecord, options: &LoadOptions) -> RunRecord {
+    let head = match options.head {
+        HeadChoice::Detect => "detect".to_owned(),
+        HeadChoice::Logits => "logits".to_owned(),
+        HeadChoice::MultiLabel => "multi-label".to_owned(),
+        HeadChoice::Regression => format!("gaussian:{}", options.noise),
+    };
+    record
+        .with("output", options.output.clone())
+        .with("input_shape", options.input_shape.clone())
+        .with("head", head)
+}
+
+/// How the data were read, and which of them: `indices` as a list, and the first `limit`.
+pub fn of_data(
+    record: RunRecord,
+    open: &OpenOptions,
+    indices: Option<&str>,
+    limit: Option<usize>,
+) -> RunRecord {
+    record
+        .with("format", open.format.clone())
+        .with("x_key", open.x_key.clone())
+        .with("y_key", open.y_key.clone())
+        .with("columns", open.columns.clone())
+        .with("label_column", open.label_column.clone())
+        .with("layout", open.layout.to_string())
+        .with("scale", open.scale)
+        .with("mean", open.mean.clone())
+        .with("std", open.std.clone())
+        .with("resize", open.resize.map(|resize| resize.to_string()))
+        .with("crop", open.crop.map(|crop| crop.to_string()))
+        .with("interpolation", open.interpolation.to_string())
+        .with("colours", open.colours.map(|colours| colours.to_string()))
+        .with("indices", indices)
+        .with("limit", limit)
+}
+
+/// What was measured of `source`. No number of threads: results do not depend on it.
+pub fn of_scores(record: RunRecord, options: &ScoreOptions, source: &Description) -> RunRecord {
+    let blocks: Vec<&str> = source.blocks.iter().map(|block| &*block.name).collect();
+    record
+        .with("label", label(options.label))
+        .with("wrt", options.wrt.clone())
+        .with("blocks", blocks)
+        .with("objective", options.objective.to_string())
+        .with(
+            "classes",
+            options.classes.map(|classes| classes.to_string()),
+        )
+        .with("winograd", options.winograd)
+        .with(
+            "rtol",
+            options.rtol.unwrap_or(source.precision.default_rtol()),
+        )
+        .with("lambda", options.lambda)
+        .with("compat", options.compat)
+        .with("precision", precision(options.precision))
+        .with("class_names", source.class_names.clone())
+}
+
+/// What was mapped, and how.
+pub fn of_maps(record: RunRecord, options: &MapOptions) -> RunRecord {
+    record
+        .with("scales", options.scales.clone())
+        .with("label", label(options.label))
+        .with("objective", options.objective.to_string())
+        .with(
+            "classes",
+            options.classes.map(|classes| classes.to_string()),
+        )
+        .with("rtol", options.rtol())
+        .with("lambda", options.lambda)
+        .with("compat", options.compat)
+        .with("precision", precision(options.precision))
+}
+
+/// What attacked the data, and within which limits.
+pub fn of_attacks(
+    record: RunRecord,
+    options: &AttackOptions,
+    bounds: Bounds,
+    class_names: Option<&[String]>,
+) -> RunRecord {
+    record
+        .with("attacks", options.attacks.clone())
+        .with("bounds", vec![bounds.low, bounds.high])
+        .with("label", label(options.label))
+        .with("target", options.target.map(|target| target.to_string()))
+        .with("probability", options.probability)
+        .with("epsilon", options.epsilon.clone())
+        .with("epsilon_l2", options.epsilon_l2.clone())
+        .with("steps", options.steps)
+        .with("step_size", options.step_size)
+        .with("restarts", options.restarts)
+        .with("deepfool_steps", options.deepfool_steps)
+        .with("pixels", options.pixels)
+        .with("static_map", options.static_map)
+        .with("population", options.population)
+        .with("particles", options.particles)
+        .with("generations", options.generations)
+        .with("largest_change", options.largest_change)
+        .with("queries", options.max_queries)
+        .with("seed", options.seed)
+        .with("lambda", options.lambda)
+        .with("rtol", options.rtol())
+        .with("compat", options.compat)
+        .with(
+            "classes",
+            options.classes.map(|classes| classes.to_string()),
+        )
+        .with("winograd", options.winograd)
+        .with("precision", precision(options.precision))
+        .with("class_names", class_names.map(<[String]>::to_vec))
+}

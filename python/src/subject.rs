@@ -1,0 +1,296 @@
+//! What a task is about: a model with samples, or a store of what was computed from one.
+
+use std::path::PathBuf;
+
+use pyo3::prelude::*;
+use quaver::{Dataset, Description, LabelChoice, Network, Port, ScoreOptions, Source};
+use quaver_report::RunRecord;
+use quaver_results::Subjects;
+use quaver_store::record;
+use serde_json::{Value as Json, json};
+
+use crate::error::{data_error, raised};
+use crate::model::Model;
+use crate::samples::{Labels, Samples, View};
+use crate::tasks::store::Store;
+
+/// A model or a store: the object, or the path of an ONNX file or of a store's folder.
+#[derive(FromPyObject)]
+pub enum Given<'py> {
+    /// A model.
+    #[pyo3(transparent)]
+    Model(Bound<'py, Model>),
+    /// A store.
+    #[pyo3(transparent)]
+    Store(Bound<'py, Store>),
+    /// The path of either.
+    #[pyo3(transparent)]
+    Path(PathBuf),
+}
+
+impl<'py> Given<'py> {
+    /// The object itself, read where a path was given.
+    pub fn read(self, py: Python<'py>) -> PyResult<Origin<'py>> {
+        Ok(match self {
+            Self::Model(model) => Origin::Model(model),
+            Self::Store(store) => Origin::Store(store),
+            Self::Path(path) if quaver_store::is_store(&path) => {
+                Origin::Store(Bound::new(py, Store::open(py, path)?)?)
+            }
+            Self::Path(path) => Origin::Model(Bound::new(py, Model::load(py, path)?)?),
+        })
+    }
+}
+
+/// Who has evaluations to give.
+#[derive(Clone)]
+pub enum Origin<'py> {
+    /// A network, which computes them.
+    Model(Bound<'py, Model>),
+    /// Somebody who kept them.
+    Store(Bound<'py, Store>),
+}
+
+/// What is scored.
+pub struct Subject<'py> {
+    /// Who is asked.
+    pub origin: Origin<'py>,
+    /// The samples of a network.
+    pub samples: Option<Samples<'py>>,
+    /// Their labels, where the samples do not bring any.
+    pub labels: Option<Labels>,
+    /// What the data say about each output, where a class is not enough.
+    pub targets: Option<Samples<'py>>,
+}
+
+/// The same for a result to keep: its page shows samples, and says what it was made from.
+pub struct Kept {
+    model: Option<Py<Model>>,
+    store: Option<Py<Store>>,
+    samples: Option<Py<PyAny>>,
+    labels: Option<Labels>,
+    targets: Option<Py<PyAny>>,
+}
+
+impl<'py> Subject<'py> {
+    /// A network needs samples, and a store has its own.
+    pub fn new(
+        origin: Origin<'py>,
+        samples: Option<Samples<'py>>,
+        labels: Option<Labels>,
+        targets: Option<Samples<'py>>,
+    ) -> PyResult<Self> {
+        match (&origin, &samples) {
+            (Origin::Model(_), None) => Err(data_error("give samples for the model: x")),
+            (Origin::Store(_), Some(_)) => Err(data_error(
+                "a store has its samples already; give it alone, or a model with samples",
+            )),
+            _ => Ok(Self {
+                origin,
+                samples,
+                labels,
+                targets,
+            }),
+        }
+    }
+
+    /// What titles call the network.
+    pub fn model_name(&self) -> String {
+        match &self.origin {
+            Origin::Model(model) => model.get().name(),
+            Origin::Store(store) => store.get().name(),
+        }
+    }
+
+    /// What titles call the data.
+    pub fn data_name(&self) -> String {
+        match (&self.origin, &self.samples) {
+            (Origin::Store(store), _) => store.get().name(),
+            (_, Some(samples)) => samples.name(),
+            _ => "the data".to_owned(),
+        }
+    }
+
+    /// Lets `work` have the evaluations, and the samples where they are at hand. Whether labels fit, and are there where
+    /// they are needed, is seen before.
+    pub fn with<R>(
+        &self,
+        options: &ScoreOptions,
+        work: impl FnOnce(&dyn Source, Option<&View<'_>>) -> PyResult<R>,
+    ) -> PyResult<R> {
+        match &self.origin {
+            Origin::Store(store) => {
+                let selection = store.get().inner().select(&options.wrt).map_err(raised)?;
+                options.check(selection.description()).map_err(raised)?;
+                work(&selection, None)
+            }
+            Origin::Model(model) => {
+                let model = model.get().inner();
+                let view = self.view(model)?;
+                let targets = self.targets(model)?;
+                if model.family().has_classes() {
+                    quaver::check_labels(&view, model.n_classes())
+                        .map_err(|error| raised(error.into()))?;
+                    let needs_label = options.label == LabelChoice::True && targets.is_none();
+                    if needs_label && !view.has_labels()? {
+                        return Err(data_error(
+                            "the data have no labels; give them (--labels) or use the predicted class (--label predicted)",
+                        ));
+                    }
+                }
+                let mut network = Network::new(model, &view, options).map_err(raised)?;
+                if let Some(targets) = &targets {
+                    network = network.with_targets(targets).map_err(raised)?;
+                }
+                work(&network, Some(&view))
+            }
+        }
+    }
+
+    /// The samples as a dataset for a network.
+    pub fn view(&self, model: &quaver::Model) -> PyResult<View<'_>> {
+        match &self.samples {
+            Some(samples) => samples.view(self.labels.clone(), model.inputs()),
+            None => Err(data_error("give samples for the model: x")),
+        }
+    }
+
+    fn targets(&self, model: &quaver::Model) -> PyResult<Option<View<'_>>> {
+        let outputs = [Port {
+            name: "targets".to_owned(),
+            shape: vec![model.n_classes()],
+        }];
+        let targets = self.targets.as_ref();
+        targets
+            .map(|targets| targets.view(None, &outputs))
+            .transpose()
+    }
+
+    /// What evaluations depend on beside the options that a store knows itself, as the command line says it.
+    pub fn made_from(&self) -> PyResult<RunRecord> {
+        self.described(RunRecord::new(), false)
+    }
+
+    /// What was run: model, data, and how both were read.
+    pub fn record(&self, command: &str) -> PyResult<RunRecord> {
+        let record = RunRecord::new()
+            .with("quaver", env!("CARGO_PKG_VERSION"))
+            .with("command", command);
+        self.described(record, true)
+    }
+
+    /// The same for tasks that the command line has for networks of one input: labels are said where they are arrays, and
+    /// `data` holds a list where it takes several files.
+    pub fn record_of_pictures(&self, command: &str, is_list: bool) -> PyResult<RunRecord> {
+        let (Origin::Model(model), Some(samples)) = (&self.origin, &self.samples) else {
+            return Err(data_error("give a model with samples: x"));
+        };
+        let model = model.get();
+        let data = samples.record(&self.view(model.inner())?, true)?;
+        let record = RunRecord::new()
+            .with("quaver", env!("CARGO_PKG_VERSION"))
+            .with("command", command)
+            .with("model", model.record(true)?)
+            .with("data", if is_list { json!([data]) } else { data });
+        let record = match &self.labels {
+            Some(labels) => record.with("labels", labels.fingerprint()),
+            None => record,
+        };
+        Ok(samples.opened(record::of_model(record, model.options())))
+    }
+
+    fn described(&self, record: RunRecord, with_paths: bool) -> PyResult<RunRecord> {
+        let (model, samples) = match (&self.origin, &self.samples) {
+            (Origin::Store(store), _) => {
+                let store = store.get().inner();
+                return Ok(record
+                    .with("store", store.folder().display().to_string())
+                    .with(
+                        "made_from",
+                        Json::Object(store.identity().made_from.clone()),
+                    ));
+            }
+            (Origin::Model(model), Some(samples)) => (model.get(), samples),
+            (Origin::Model(_), None) => return Err(data_error("give samples for the model: x")),
+        };
+        let inner = model.inner();
+        let targets = self.targets(inner)?;
+        let labels = match &self.labels {
+            Some(labels) => Some(labels.fingerprint()),
+            None => samples.labels_record(with_paths)?,
+        };
+        let record = record
+            .with("model", model.record(with_paths)?)
+            .with("data", samples.record(&self.view(inner)?, with_paths)?);
+        let targets = targets.map(|targets| targets.fingerprint());
+        // As the command line orders them, which has files of inputs besides.
+        let inputs: [Json; 0] = [];
+        let record = match with_paths {
+            true => record
+                .with("inputs", json!(inputs))
+                .with("labels", labels)
+                .with("targets", targets),
+            false => record
+                .with("labels", labels)
+                .with("targets", targets)
+                .with("inputs", json!(inputs))
+                .with("class_map", samples.class_map_record()?),
+        };
+        Ok(samples.opened(record::of_model(record, model.options())))
+    }
+
+    /// Keeps it for later.
+    pub fn keep(self) -> Kept {
+        let (model, store) = match self.origin {
+            Origin::Model(model) => (Some(model.unbind()), None),
+            Origin::Store(store) => (None, Some(store.unbind())),
+        };
+        Kept {
+            model,
+            store,
+            samples: self.samples.map(Samples::into_object),
+            labels: self.labels,
+            targets: self.targets.map(Samples::into_object),
+        }
+    }
+}
+
+impl Kept {
+    /// What was kept.
+    pub fn subject<'py>(&self, py: Python<'py>) -> PyResult<Subject<'py>> {
+        let samples = |object: &Option<Py<PyAny>>| {
+            let object = object.as_ref().map(|object| object.bind(py));
+            object.map(|object| object.extract::<Samples<'py>>())
+        };
+        let origin = match (&self.model, &self.store) {
+            (Some(model), _) => Origin::Model(model.bind(py).clone()),
+            (None, Some(store)) => Origin::Store(store.bind(py).clone()),
+            (None, None) => return Err(data_error("nothing was kept of this result")),
+        };
+        Ok(Subject {
+            origin,
+            samples: samples(&self.samples).transpose()?,
+            labels: self.labels.clone(),
+            targets: samples(&self.targets).transpose()?,
+        })
+    }
+
+    /// Lets `work` have the samples for a page, and the record of the run.
+    pub fn for_page<R>(
+        &self,
+        py: Python<'_>,
+        command: &str,
+        options: &ScoreOptions,
+        work: impl FnOnce(&Subject<'_>, &Subjects<'_>, RunRecord) -> PyResult<R>,
+    ) -> PyResult<R> {
+        let subject = self.subject(py)?;
+        let record = subject.record(command)?;
+        subject.with(options, |source, view| {
+            let described: &Description = source.description();
+            let record = record::of_scores(record, options, described);
+            let dataset = view.map(|view| view as &dyn Dataset);
+            let subjects = Subjects::new(dataset, described.class_names.as_deref());
+            work(&subject, &subjects, record)
+        })
+    }
+}
