@@ -122,8 +122,8 @@ unsafe fn products<S: Simd<f64>>(
             }
             for l in 0..SIDE {
                 let y = simd.load(b.add(l * stride + at));
-                for k in 0..SIDE {
-                    sums[k][l] = simd.mul_add(x[k], y, sums[k][l]);
+                for (sums, &x) in sums.iter_mut().zip(&x) {
+                    sums[l] = simd.mul_add(x, y, sums[l]);
                 }
             }
         }

@@ -85,7 +85,7 @@ impl<T: Scalar> Step<T> for CumProd {
             let mut product = T::ONE;
             for at in lane {
                 let before = product;
-                product = product * x[at];
+                product *= x[at];
                 y[at] = if self.0.exclusive { before } else { product };
             }
         }
@@ -113,8 +113,8 @@ impl<T: Scalar> Step<T> for CumProd {
                 }
                 let mut product = T::ONE;
                 for at in lane {
-                    gx[at] = gx[at] * product;
-                    product = product * x[at];
+                    gx[at] *= product;
+                    product *= x[at];
                 }
             }
         }

@@ -122,12 +122,12 @@ impl<T: Scalar> Lowered<T> {
                 for &(from, to) in places {
                     let (from, to) = (from as usize, to as usize);
                     of_updates[from] = product[to];
-                    product[to] = product[to] * updates[from];
+                    product[to] *= updates[from];
                 }
                 for &(from, to) in places.iter().rev() {
                     let (from, to) = (from as usize, to as usize);
-                    of_updates[from] = of_updates[from] * of_data[to];
-                    of_data[to] = of_data[to] * updates[from];
+                    of_updates[from] *= of_data[to];
+                    of_data[to] *= updates[from];
                 }
             }
             Reduction::Max | Reduction::Min => {
