@@ -88,12 +88,15 @@ impl<T: Scalar> Active<T> {
         Some(active)
     }
 
-    /// A list: its channels, and V values for each.
+    /// A list: its channels, and where V values for each begin; behind them MOST_ROWS more can be read.
     #[inline(always)]
-    fn of(&self, position: usize, list: usize, v: usize) -> (&[u16], &[T]) {
+    fn of(&self, position: usize, list: usize, v: usize) -> (&[u16], *const T) {
         let at = position * self.n_lists + list;
         let (start, end) = (self.starts[at] as usize, self.starts[at + 1] as usize);
-        (&self.channels[start..end], &self.values[start * v..end * v])
+        (
+            &self.channels[start..end],
+            self.values[start * v..].as_ptr(),
+        )
     }
 }
 
@@ -222,7 +225,7 @@ impl<T: Scalar, S: Simd<T>> Tile<'_, T, S> {
             // SAFETY: the caller's promise; there are V values for each channel.
             unsafe {
                 let b = self.panel.add(tap * self.c * NV * S::LANES);
-                let mut a = values.as_ptr().add(self.first);
+                let mut a = values.add(self.first);
                 for &channel in channels {
                     let channel = channel as usize;
                     let b = b.add(channel * (NV * S::LANES));
