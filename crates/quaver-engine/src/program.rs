@@ -327,7 +327,7 @@ impl<T: Real> Program<T> {
         } = workspace;
         waiting.into_iter().for_each(|(_, all)| pool.give(all));
         for (place, whole) in self.wrt.iter().zip(whole) {
-            cotangent_of[place.value] = whole.map(Arc::new).or(cotangent_of[place.value].take());
+            cotangent_of[place.value] = whole.map(Arc::new);
         }
     }
 

@@ -13,7 +13,7 @@ use crate::depthwise::Depthwise;
 use crate::direct::{Direct, Links};
 use crate::simd::Isa;
 use crate::window::{AXES, Window};
-use crate::winograd::{Tile, WeightGradient, Winograd};
+use crate::winograd::{Tile, Tiling, Winograd};
 
 /// The shape of a convolution.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,8 +109,8 @@ pub struct Conv<T> {
     backward: Route<T>,
     /// Which position reads which, for the gradients of the weights; made when first needed.
     links: OnceLock<Links>,
-    /// The gradients of the weights in Winograd's domain, where it applies.
-    gradient: Option<WeightGradient>,
+    /// How Winograd's algorithm takes the gradients of the weights, where it applies.
+    gradient: Option<Tiling>,
 }
 
 impl<T: Scalar> Conv<T> {
@@ -143,17 +143,18 @@ impl<T: Scalar> Conv<T> {
                 cheapest_tile::<T>([output[1], output[2]], shape.c_in * shape.c_out, n_images)
             })
         };
+        let forth = |tile, pad| Tiling {
+            tile,
+            c_in: shape.c_in,
+            c_out: shape.c_out,
+            input: [w.input[1], w.input[2]],
+            output: [w.output[1], w.output[2]],
+            pad,
+        };
         let forward = match (tiles(w.output, 1), pads) {
-            (Some(tile), Some((pad, _))) => Route::Winograd(Winograd::new(
-                isa,
-                tile,
-                (shape.c_in, shape.c_out),
-                [w.input[1], w.input[2]],
-                [w.output[1], w.output[2]],
-                pad,
-                at,
-                bias,
-            )),
+            (Some(tile), Some((pad, _))) => {
+                Route::Winograd(Winograd::new(isa, forth(tile, pad), at, bias))
+            }
             _ => Route::Direct(
                 Direct::new(
                     isa,
@@ -167,11 +168,14 @@ impl<T: Scalar> Conv<T> {
         let backward = match (tiles(w.input, options.n_cotangents), pads) {
             (Some(tile), Some((_, pad))) => Route::Winograd(Winograd::new(
                 isa,
-                tile,
-                (shape.c_out, shape.c_in),
-                [w.output[1], w.output[2]],
-                [w.input[1], w.input[2]],
-                pad,
+                Tiling {
+                    tile,
+                    c_in: shape.c_out,
+                    c_out: shape.c_in,
+                    input: [w.output[1], w.output[2]],
+                    output: [w.input[1], w.input[2]],
+                    pad,
+                },
                 |c, o, tap| at(o, c, 8 - tap),
                 None,
             )),
@@ -182,14 +186,7 @@ impl<T: Scalar> Conv<T> {
                 |g, o, c, tap| at(g * o_group + o, c, tap),
             )),
         };
-        let gradient = pads.map(|(pad, _)| WeightGradient {
-            tile: Tile::Four,
-            c_in: shape.c_in,
-            c_out: shape.c_out,
-            input: [w.input[1], w.input[2]],
-            output: [w.output[1], w.output[2]],
-            pad,
-        });
+        let gradient = pads.map(|(pad, _)| forth(Tile::Four, pad));
         Self {
             shape,
             forward,

@@ -100,6 +100,18 @@ impl Window {
 pub(crate) mod tests {
     use super::*;
 
+    /// A 3×3 kernel of stride 1.
+    pub(crate) fn three_by_three(size: [usize; 2], pad: [usize; 2]) -> Window {
+        Window {
+            input: [1, size[0], size[1]],
+            output: [1, size[0] + 2 * pad[0] - 2, size[1] + 2 * pad[1] - 2],
+            kernel: [1, 3, 3],
+            stride: [1; AXES],
+            dilation: [1; AXES],
+            pad: [0, pad[0], pad[1]],
+        }
+    }
+
     /// A few dozen windows: odd sizes, strides, dilations, asymmetric pads, one to three axes.
     pub(crate) fn samples() -> Vec<Window> {
         let mut windows = Vec::new();

@@ -16,21 +16,15 @@ use crate::buffer::{aligned, apart};
 use crate::packed::{Dense, Packed, Start, product};
 use crate::simd::{Isa, Kernel, Simd, dispatch};
 
+pub(crate) use place::Tiling;
 use place::{Place, partial};
 pub use transform::Tile;
 use transform::{Constants, Input, both_axes, transform_output};
-pub(crate) use weights::WeightGradient;
 
 /// A 3×3 convolution of stride 1, its weights transformed and packed.
 #[derive(Debug)]
 pub(crate) struct Winograd<T> {
-    tile: Tile,
-    c_in: usize,
-    c_out: usize,
-    /// Height and width.
-    input: [usize; 2],
-    output: [usize; 2],
-    pad: [usize; 2],
+    tiling: Tiling,
     /// One C × O matrix per point.
     weights: Vec<Packed<T>>,
     bias: Option<Vec<T>>,
@@ -41,22 +35,17 @@ const BLOCK: usize = 384 << 10;
 
 impl<T: Scalar> Winograd<T> {
     /// `weight(o, c, tap)` in row-major order of the nine taps.
-    #[expect(clippy::too_many_arguments)]
     pub(crate) fn new(
         isa: Isa,
-        tile: Tile,
-        (c_in, c_out): (usize, usize),
-        input: [usize; 2],
-        output: [usize; 2],
-        pad: [usize; 2],
+        tiling: Tiling,
         weight: impl Fn(usize, usize, usize) -> T,
         bias: Option<Vec<T>>,
     ) -> Self {
-        let g = tile.weights();
-        let weights = (0..tile.points())
+        let g = tiling.tile.weights();
+        let weights = (0..tiling.tile.points())
             .map(|point| {
                 let (row, column) = (g[point / g.len()], g[point % g.len()]);
-                Packed::new(isa, c_in, c_out, |c, o| {
+                Packed::new(isa, tiling.c_in, tiling.c_out, |c, o| {
                     let mut sum = 0.0;
                     for tap in 0..9 {
                         sum += row[tap / 3] * column[tap % 3] * weight(o, c, tap).to_f64();
@@ -66,12 +55,7 @@ impl<T: Scalar> Winograd<T> {
             })
             .collect();
         Self {
-            tile,
-            c_in,
-            c_out,
-            input,
-            output,
-            pad,
+            tiling,
             weights,
             bias,
         }
@@ -79,11 +63,8 @@ impl<T: Scalar> Winograd<T> {
 
     /// y (V × output positions × O) ← the convolution of x (V × input positions × C).
     pub(crate) fn run(&self, x: &[T], y: &mut [T], scratch: &mut Vec<T>) {
-        let n_images = x.len() / (self.input[0] * self.input[1] * self.c_in);
-        assert_eq!(
-            y.len(),
-            n_images * self.output[0] * self.output[1] * self.c_out
-        );
+        let n_images = x.len() / self.tiling.n_input();
+        assert_eq!(y.len(), n_images * self.tiling.n_output());
         let isa = self.weights[0].isa();
         let job = Job {
             conv: self,
@@ -92,7 +73,7 @@ impl<T: Scalar> Winograd<T> {
             y,
             scratch,
         };
-        match self.tile {
+        match self.tiling.tile {
             Tile::Two => dispatch(isa, Tiled::<T, 4>(job)),
             Tile::Four => dispatch(isa, Tiled::<T, 6>(job)),
         }
@@ -122,9 +103,9 @@ impl<T: Scalar, const N: usize> Kernel<T> for Tiled<'_, T, N> {
         } = self.0;
         let m = N - 2;
         // Rounded up to whole vectors, so that transforms need no remainder.
-        let c_padded = conv.c_in.next_multiple_of(S::LANES);
-        let o_padded = conv.c_out.next_multiple_of(S::LANES);
-        let across = [conv.output[0].div_ceil(m), conv.output[1].div_ceil(m)];
+        let c_padded = conv.tiling.c_in.next_multiple_of(S::LANES);
+        let o_padded = conv.tiling.c_out.next_multiple_of(S::LANES);
+        let across = conv.tiling.across();
         let n_tiles = n_images * across[0] * across[1];
         let per_tile = N * N * (c_padded + o_padded);
         let block = (BLOCK / size_of::<T>() / per_tile)
@@ -183,12 +164,20 @@ impl Place {
         to: *mut T,
         stride: usize,
     ) {
-        let [height, width] = conv.input;
-        let c = conv.c_in;
+        let [height, width] = conv.tiling.input;
+        let c = conv.tiling.c_in;
         let image = &x[self.image * height * width * c..][..height * width * c];
         let mut channel = 0;
         while channel < c {
-            let d = self.load::<T, S, N>(simd, N, image, conv.input, conv.pad, c, channel);
+            let d = self.load::<T, S, N>(
+                simd,
+                N,
+                image,
+                conv.tiling.input,
+                conv.tiling.pad,
+                c,
+                channel,
+            );
             let t = both_axes::<Input, T, S, N>(simd, constants, d);
             for (point, &value) in t.as_flattened().iter().enumerate() {
                 // SAFETY: the caller's promise.
@@ -217,8 +206,8 @@ impl Place {
         y: &mut [T],
     ) {
         let m = N - 2;
-        let [height, width] = conv.output;
-        let o = conv.c_out;
+        let [height, width] = conv.tiling.output;
+        let o = conv.tiling.c_out;
         let image = &mut y[self.image * height * width * o..][..height * width * o];
         let (rows, columns) = ((height - self.row).min(m), (width - self.column).min(m));
         let mut channel = 0;
@@ -266,7 +255,7 @@ impl Place {
 #[cfg(test)]
 mod tests {
     use crate::conv::{Conv, ConvOptions, ConvShape};
-    use crate::window::{AXES, Window};
+    use crate::window;
     use crate::{Isa, Scalar};
 
     fn noise(n: usize, mut seed: u64) -> Vec<f64> {
@@ -282,14 +271,7 @@ mod tests {
 
     fn shape(size: [usize; 2], pad: [usize; 2], c_in: usize, c_out: usize) -> ConvShape {
         ConvShape {
-            window: Window {
-                input: [1, size[0], size[1]],
-                output: [1, size[0] + 2 * pad[0] - 2, size[1] + 2 * pad[1] - 2],
-                kernel: [1, 3, 3],
-                stride: [1; AXES],
-                dilation: [1; AXES],
-                pad: [0, pad[0], pad[1]],
-            },
+            window: window::tests::three_by_three(size, pad),
             c_in,
             c_out,
             groups: 1,

@@ -347,21 +347,21 @@ fn plan_slots(graph: &Graph, output: ValueId, trained: &[Vec<ParamUse>]) -> Slot
 /// share, and the weights of layers with small activations are still fetched once for all cotangents.
 const IN_FLIGHT: usize = 4 << 20;
 
-/// Where fewer cotangents go on together, from the output to the inputs. A parameter's Gram is made of all of them at once, so
-/// that steps which make one, and those after them, are not divided.
+/// Where fewer cotangents go on together, from the output to the inputs. A parameter's Gram is made of all of them at once:
+/// what makes any is not divided.
 fn stages<T>(instructions: &[Instruction<T>]) -> Vec<Stage> {
     let makes_gram = |instruction: &Instruction<T>| {
         let mut params = instruction.params.iter();
         params.any(|param| matches!(param.target, Target::Gram(_)))
     };
-    let first = instructions.iter().position(makes_gram);
+    let makes_grams = instructions.iter().any(makes_gram);
     let mut stages = Vec::new();
     let mut stage = Stage {
         steps: instructions.len()..instructions.len(),
         n_cotangents: usize::MAX,
     };
     for (at, instruction) in instructions.iter().enumerate().rev() {
-        if !instruction.paths.is_empty() && first.is_none() {
+        if !instruction.paths.is_empty() && !makes_grams {
             // What is not written anew is where it was.
             let written = instruction
                 .paths

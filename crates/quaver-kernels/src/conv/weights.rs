@@ -32,16 +32,14 @@ impl<T: Scalar> Conv<T> {
         s: &mut [f64],
         scratch: &mut Vec<T>,
     ) {
+        let v = gy.len() / (n_images * self.shape.window.n_output() * self.shape.c_out);
         if self.shape.c_group() == 1 {
             // Few weights and no product to form them by.
-            let per_cotangent = n_images * self.shape.window.n_output() * self.shape.c_out;
-            let v = gy.len() / per_cotangent;
             let n = self.shape.c_out * self.shape.window.n_taps();
             let mut rows = vec![T::ZERO; v * n];
             self.weight_rows(n_images, x, gy, &mut rows, scratch);
             return gram::accumulate(&rows, &rows, v, s);
         }
-        let v = gy.len() / (n_images * self.shape.window.n_output() * self.shape.c_out);
         self.weight_gram_by(self.way(n_images, v), n_images, x, gy, s, scratch);
     }
 
@@ -56,9 +54,9 @@ impl<T: Scalar> Conv<T> {
     ) {
         match (way, &self.gradient) {
             (Way::Winograd, Some(gradient)) => {
-                let v = gy.len() / (n_images * self.shape.window.n_output() * self.shape.c_out);
+                let v = s.len().isqrt();
                 let mut rows = vec![T::ZERO; v * self.shape.c_out * self.layer(1).inputs];
-                gradient.rows(x, gy, &mut rows, scratch);
+                gradient.gradients(x, gy, &mut rows, scratch);
                 gram::accumulate(&rows, &rows, v, s);
             }
             (Way::Pixels, _) => {
@@ -107,7 +105,7 @@ impl<T: Scalar> Conv<T> {
             consider(kernel + layer.cost_through(v), Way::Pixels);
         }
         if let Some(gradient) = &self.gradient {
-            let products = gradient.cost(n_images, v);
+            let products = gradient.gradient_cost(n_images, v);
             consider(products + layer.cost_of_pairs(v), Way::Winograd);
         }
         best.1
@@ -259,7 +257,7 @@ fn runs(from: impl Iterator<Item = u32>) -> Vec<Run> {
 mod tests {
     use super::*;
     use crate::conv::ConvOptions;
-    use crate::window::{AXES, Window};
+    use crate::window;
 
     fn wave<T: Scalar>(n: usize, step: f64) -> Vec<T> {
         (0..n)
@@ -269,14 +267,7 @@ mod tests {
 
     fn shape(size: [usize; 2], pad: [usize; 2], c_in: usize, c_out: usize) -> ConvShape {
         ConvShape {
-            window: Window {
-                input: [1, size[0], size[1]],
-                output: [1, size[0] + 2 * pad[0] - 2, size[1] + 2 * pad[1] - 2],
-                kernel: [1, 3, 3],
-                stride: [1; AXES],
-                dilation: [1; AXES],
-                pad: [0, pad[0], pad[1]],
-            },
+            window: window::tests::three_by_three(size, pad),
             c_in,
             c_out,
             groups: 1,

@@ -1,7 +1,38 @@
-//! Where a tile lies, and what it reads there.
+//! How a convolution is cut into tiles, where a tile lies, and what it reads there.
 
+use super::transform::Tile;
 use crate::Scalar;
 use crate::simd::Simd;
+
+/// The sizes of a 3×3 convolution of stride 1, and its tiles.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Tiling {
+    pub tile: Tile,
+    pub c_in: usize,
+    pub c_out: usize,
+    /// Height and width.
+    pub input: [usize; 2],
+    pub output: [usize; 2],
+    pub pad: [usize; 2],
+}
+
+impl Tiling {
+    /// Tiles per image, down and across.
+    #[inline(always)]
+    pub(super) fn across(&self) -> [usize; 2] {
+        self.output.map(|n| n.div_ceil(self.tile.outputs()))
+    }
+
+    /// Elements of one image that is read.
+    pub(super) fn n_input(&self) -> usize {
+        self.input[0] * self.input[1] * self.c_in
+    }
+
+    /// Elements of one image that is written.
+    pub(super) fn n_output(&self) -> usize {
+        self.output[0] * self.output[1] * self.c_out
+    }
+}
 
 /// A tile of an image.
 pub(super) struct Place {

@@ -94,34 +94,6 @@ impl<V: Copy> Constants<V> {
     }
 }
 
-/// Bᵀ d along one axis, N = m + 2 points.
-#[inline(always)]
-fn transform_input<T: Scalar, S: Simd<T>, const N: usize>(
-    s: S,
-    c: Constants<S::V>,
-    d: [S::V; N],
-) -> [S::V; N] {
-    let mut t = d;
-    if N == 4 {
-        t[0] = s.sub(d[0], d[2]);
-        t[1] = s.add(d[1], d[2]);
-        t[2] = s.sub(d[2], d[1]);
-        t[3] = s.sub(d[1], d[3]);
-    } else {
-        let even_a = s.mul_add(c.minus_two, d[2], d[4]);
-        let odd_a = s.mul(c.a, s.mul_add(c.minus_two, d[1], d[3]));
-        let even_b = s.mul_add(c.minus_half, d[2], d[4]);
-        let odd_b = s.mul(c.b, s.mul_add(c.minus_half, d[1], d[3]));
-        t[0] = s.add(s.mul_add(c.minus_five_halves, d[2], d[0]), d[4]);
-        t[1] = s.add(even_a, odd_a);
-        t[2] = s.sub(even_a, odd_a);
-        t[3] = s.add(even_b, odd_b);
-        t[4] = s.sub(even_b, odd_b);
-        t[5] = s.add(s.mul_add(c.minus_five_halves, d[3], d[1]), d[5]);
-    }
-    t
-}
-
 /// Aᵀ t along one axis; the first m of the N entries are the outputs.
 #[inline(always)]
 pub(super) fn transform_output<T: Scalar, S: Simd<T>, const N: usize>(
@@ -142,32 +114,6 @@ pub(super) fn transform_output<T: Scalar, S: Simd<T>, const N: usize>(
         y[3] = s.add(s.mul_add(c.a_cubed, diff_a, s.mul(c.b_cubed, diff_b)), t[5]);
     }
     y
-}
-
-/// A δ along one axis, from the first m entries of `d`.
-#[inline(always)]
-fn transform_cotangent<T: Scalar, S: Simd<T>, const N: usize>(
-    s: S,
-    c: Constants<S::V>,
-    d: [S::V; N],
-) -> [S::V; N] {
-    let mut t = d;
-    if N == 4 {
-        t[1] = s.add(d[0], d[1]);
-        t[2] = s.sub(d[0], d[1]);
-        t[3] = s.sub(s.splat(T::ZERO), d[1]);
-    } else {
-        let even_a = s.mul_add(c.half, d[2], d[0]);
-        let odd_a = s.mul_add(c.a, d[1], s.mul(c.a_cubed, d[3]));
-        let even_b = s.mul_add(c.two, d[2], d[0]);
-        let odd_b = s.mul_add(c.b, d[1], s.mul(c.b_cubed, d[3]));
-        t[1] = s.add(even_a, odd_a);
-        t[2] = s.sub(even_a, odd_a);
-        t[3] = s.add(even_b, odd_b);
-        t[4] = s.sub(even_b, odd_b);
-        t[5] = d[3];
-    }
-    t
 }
 
 /// Gᵀ t along one axis: the gradients of three taps.
@@ -201,37 +147,71 @@ pub(super) fn transform_gradient<T: Scalar, S: Simd<T>, const N: usize>(
 /// compiled with the wider instructions.
 pub(super) trait Transform {
     fn along<T: Scalar, S: Simd<T>, const N: usize>(
-        simd: S,
-        constants: Constants<S::V>,
+        s: S,
+        c: Constants<S::V>,
         d: [S::V; N],
     ) -> [S::V; N];
 }
 
-/// Bᵀ d.
+/// Bᵀ d, N = m + 2 points.
 pub(super) struct Input;
 
 impl Transform for Input {
     #[inline(always)]
     fn along<T: Scalar, S: Simd<T>, const N: usize>(
-        simd: S,
-        constants: Constants<S::V>,
+        s: S,
+        c: Constants<S::V>,
         d: [S::V; N],
     ) -> [S::V; N] {
-        transform_input(simd, constants, d)
+        let mut t = d;
+        if N == 4 {
+            t[0] = s.sub(d[0], d[2]);
+            t[1] = s.add(d[1], d[2]);
+            t[2] = s.sub(d[2], d[1]);
+            t[3] = s.sub(d[1], d[3]);
+        } else {
+            let even_a = s.mul_add(c.minus_two, d[2], d[4]);
+            let odd_a = s.mul(c.a, s.mul_add(c.minus_two, d[1], d[3]));
+            let even_b = s.mul_add(c.minus_half, d[2], d[4]);
+            let odd_b = s.mul(c.b, s.mul_add(c.minus_half, d[1], d[3]));
+            t[0] = s.add(s.mul_add(c.minus_five_halves, d[2], d[0]), d[4]);
+            t[1] = s.add(even_a, odd_a);
+            t[2] = s.sub(even_a, odd_a);
+            t[3] = s.add(even_b, odd_b);
+            t[4] = s.sub(even_b, odd_b);
+            t[5] = s.add(s.mul_add(c.minus_five_halves, d[3], d[1]), d[5]);
+        }
+        t
     }
 }
 
-/// A δ.
+/// A δ, from the first m entries.
 pub(super) struct Cotangent;
 
 impl Transform for Cotangent {
     #[inline(always)]
     fn along<T: Scalar, S: Simd<T>, const N: usize>(
-        simd: S,
-        constants: Constants<S::V>,
+        s: S,
+        c: Constants<S::V>,
         d: [S::V; N],
     ) -> [S::V; N] {
-        transform_cotangent(simd, constants, d)
+        let mut t = d;
+        if N == 4 {
+            t[1] = s.add(d[0], d[1]);
+            t[2] = s.sub(d[0], d[1]);
+            t[3] = s.sub(s.splat(T::ZERO), d[1]);
+        } else {
+            let even_a = s.mul_add(c.half, d[2], d[0]);
+            let odd_a = s.mul_add(c.a, d[1], s.mul(c.a_cubed, d[3]));
+            let even_b = s.mul_add(c.two, d[2], d[0]);
+            let odd_b = s.mul_add(c.b, d[1], s.mul(c.b_cubed, d[3]));
+            t[1] = s.add(even_a, odd_a);
+            t[2] = s.sub(even_a, odd_a);
+            t[3] = s.add(even_b, odd_b);
+            t[4] = s.sub(even_b, odd_b);
+            t[5] = d[3];
+        }
+        t
     }
 }
 

@@ -4,24 +4,12 @@
 //! products over tiles are (m + 2)² matrices C × O, and only their sums are taken back to nine taps. m = 4 needs a quarter of
 //! the multiplications of the definition.
 
-use super::place::Place;
+use super::place::{Place, Tiling};
 use super::transform::{Constants, Cotangent, Input, Tile, both_axes, transform_gradient};
 use crate::Scalar;
 use crate::buffer::{aligned, apart};
 use crate::packed::{Panels, Start, Transposed, place, product};
 use crate::simd::{Isa, Kernel, Simd, dispatch};
-
-/// The shape of a 3×3 convolution of stride 1.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct WeightGradient {
-    pub tile: Tile,
-    pub c_in: usize,
-    pub c_out: usize,
-    /// Height and width.
-    pub input: [usize; 2],
-    pub output: [usize; 2],
-    pub pad: [usize; 2],
-}
 
 /// Tiles worked on together: the depth of the products.
 const BLOCK: usize = 64;
@@ -29,18 +17,12 @@ const BLOCK: usize = 64;
 /// Sums over tiles that should stay in the second-level cache: bytes.
 const SUMS: usize = 160 << 10;
 
-impl WeightGradient {
-    /// Tiles per image.
-    fn n_tiles(&self) -> usize {
-        let m = self.tile.outputs();
-        self.output[0].div_ceil(m) * self.output[1].div_ceil(m)
-    }
-
-    /// Multiply–adds for V cotangents of `n_images`; those of the transforms count as many times as they are measured to
+impl Tiling {
+    /// Multiply–adds of the gradients for V cotangents of `n_images`; those of the transforms count as many times as they are measured to
     /// cost.
-    pub(crate) fn cost(&self, n_images: usize, v: usize) -> usize {
+    pub(crate) fn gradient_cost(&self, n_images: usize, v: usize) -> usize {
         let (c, o, points) = (self.c_in, self.c_out, self.tile.points());
-        let tiles = self.n_tiles() * n_images;
+        let tiles = self.across().iter().product::<usize>() * n_images;
         let blocks = tiles.div_ceil(BLOCK);
         let products = v * tiles * points * c * o;
         let transforms = 4 * points * (tiles * (c + v * o) + blocks * v * c * o);
@@ -49,9 +31,15 @@ impl WeightGradient {
 
     /// rows (V × taps × C × O) ← the gradients, from what the layer reads, x (N × input positions × C), and the cotangents
     /// of what it writes, gy (V × N × output positions × O).
-    pub(crate) fn rows<T: Scalar>(&self, x: &[T], gy: &[T], rows: &mut [T], scratch: &mut Vec<T>) {
+    pub(crate) fn gradients<T: Scalar>(
+        &self,
+        x: &[T],
+        gy: &[T],
+        rows: &mut [T],
+        scratch: &mut Vec<T>,
+    ) {
         let isa = Isa::best();
-        let n_images = x.len() / (self.input[0] * self.input[1] * self.c_in);
+        let n_images = x.len() / self.n_input();
         assert!(
             rows.len().is_multiple_of(9 * self.c_in * self.c_out),
             "rows are V × taps × C × O"
@@ -59,7 +47,7 @@ impl WeightGradient {
         let v = rows.len() / (9 * self.c_in * self.c_out);
         assert_eq!(
             gy.len(),
-            v * n_images * self.output[0] * self.output[1] * self.c_out,
+            v * n_images * self.n_output(),
             "gy is V × N × output positions × O"
         );
         let job = Job {
@@ -78,7 +66,7 @@ impl WeightGradient {
 }
 
 struct Job<'a, T> {
-    of: &'a WeightGradient,
+    of: &'a Tiling,
     n_images: usize,
     x: &'a [T],
     gy: &'a [T],
@@ -104,7 +92,7 @@ impl<T: Scalar, const N: usize> Kernel<T> for Tiled<'_, T, N> {
         let (c, o) = (of.c_in, of.c_out);
         let c_padded = c.next_multiple_of(S::LANES);
         let o_padded = o.next_multiple_of(S::LANES);
-        let across = [of.output[0].div_ceil(m), of.output[1].div_ceil(m)];
+        let across = of.across();
         let n_tiles = n_images * across[0] * across[1];
         let block = BLOCK.min(n_tiles);
         // Whole tiles of the product's kernel, as many channels as the sums have room for.
@@ -122,12 +110,11 @@ impl<T: Scalar, const N: usize> Kernel<T> for Tiled<'_, T, N> {
         let (inputs, space) = space.split_at_mut(points * input_apart);
         let (cotangents, sums) = space.split_at_mut(points * cotangent_apart);
         let constants = Constants::new(simd);
-        let n_output = of.output[0] * of.output[1] * o;
+        let (n_input, n_output) = (of.n_input(), of.n_output());
         for first in (0..n_tiles).step_by(block) {
             let count = block.min(n_tiles - first);
             for tile in 0..count {
                 let place = Place::new(across, first + tile, m);
-                let n_input = of.input[0] * of.input[1] * c;
                 let image = &x[place.image * n_input..][..n_input];
                 for channel in (0..c).step_by(S::LANES) {
                     let d = place.load::<T, S, N>(simd, N, image, of.input, of.pad, c, channel);
@@ -255,6 +242,39 @@ impl<T: Scalar> Finish<'_, T> {
                     }
                 }
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tiles_of_both_sizes_give_the_same_gradients() {
+        let wave =
+            |n: usize, step: f64| -> Vec<f64> { (0..n).map(|i| (i as f64 * step).sin()).collect() };
+        let (n_images, v) = (2, 3);
+        let of = |tile: Tile| {
+            let tiling = Tiling {
+                tile,
+                c_in: 9,
+                c_out: 17,
+                input: [7, 10],
+                output: [7, 9],
+                pad: [1, 0],
+            };
+            let x = wave(n_images * tiling.n_input(), 0.37);
+            let gy = wave(v * n_images * tiling.n_output(), 0.73);
+            let mut rows = vec![f64::NAN; v * 9 * tiling.c_in * tiling.c_out];
+            tiling.gradients(&x, &gy, &mut rows, &mut Vec::new());
+            rows
+        };
+        for (two, four) in of(Tile::Two).iter().zip(of(Tile::Four)) {
+            assert!(
+                (two - four).abs() < 1e-12 * (1.0 + two.abs()),
+                "{two} {four}"
+            );
         }
     }
 }
