@@ -6,7 +6,9 @@ use std::fs::File;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
-use npyz::npz::NpzArchive;
+use npyz::NpyFile;
+use zip::ZipArchive;
+use zip::read::ZipFile;
 
 /// The data folder; `None`, said aloud, where a user does not have it. In CI its absence is a failure.
 pub fn data() -> Option<PathBuf> {
@@ -29,30 +31,28 @@ pub fn data() -> Option<PathBuf> {
     None
 }
 
-/// An `.npz` archive of arrays.
-pub struct Arrays(NpzArchive<BufReader<File>>);
+/// An `.npz` archive of arrays: a ZIP archive of `.npy` files.
+pub struct Arrays(ZipArchive<BufReader<File>>);
 
 impl Arrays {
     pub fn open(path: &Path) -> Self {
-        Self(NpzArchive::open(path).unwrap_or_else(|e| panic!("{}: {e}", path.display())))
+        let file = File::open(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        Self(ZipArchive::new(BufReader::new(file)).unwrap())
+    }
+
+    fn array(&mut self, name: &str) -> NpyFile<ZipFile<'_, BufReader<File>>> {
+        let entry = self.0.by_name(&format!("{name}.npy"));
+        NpyFile::new(entry.unwrap_or_else(|e| panic!("array {name}: {e}"))).unwrap()
     }
 
     /// An array of strings.
     pub fn names(&mut self, name: &str) -> Vec<String> {
-        let array = self.0.by_name(name).unwrap();
-        array
-            .unwrap_or_else(|| panic!("no array {name}"))
-            .into_vec()
-            .unwrap()
+        self.array(name).into_vec().unwrap()
     }
 
     /// Shape and values of a floating-point or integer array.
     pub fn get(&mut self, name: &str) -> (Vec<usize>, Vec<f64>) {
-        let array = self
-            .0
-            .by_name(name)
-            .unwrap()
-            .unwrap_or_else(|| panic!("no array {name}"));
+        let array = self.array(name);
         let shape = array.shape().iter().map(|&n| n as usize).collect();
         let dtype = array.dtype().descr();
         let values = if dtype.contains("f4") {

@@ -1,81 +1,9 @@
-//! Where the shared test data is, and how its arrays are read.
+//! Where the shared test data is, how its arrays are read, and cases drawn at random.
 #![allow(dead_code, reason = "not every test uses every helper")]
-#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test's helper")]
 
 pub mod cases;
+#[path = "../../../quaver-engine/tests/common/mod.rs"]
+mod shared;
 
-use std::fs::File;
-use std::io::BufReader;
-use std::path::{Path, PathBuf};
-
-use npyz::npz::NpzArchive;
-
-/// The data folder; `None`, said aloud, where a user does not have it. In CI its absence is a failure.
-pub fn data() -> Option<PathBuf> {
-    let folder = std::env::var_os("QUAVER_TEST_DATA").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"),
-        PathBuf::from,
-    );
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    assert!(
-        std::env::var_os("CI").is_none(),
-        "test data not found at {}",
-        folder.display()
-    );
-    eprintln!(
-        "skipped: no test data at {} (set QUAVER_TEST_DATA)",
-        folder.display()
-    );
-    None
-}
-
-/// An `.npz` archive of arrays.
-pub struct Arrays(NpzArchive<BufReader<File>>);
-
-impl Arrays {
-    pub fn open(path: &Path) -> Self {
-        Self(NpzArchive::open(path).unwrap_or_else(|e| panic!("{}: {e}", path.display())))
-    }
-
-    /// Shape and values of a floating-point or integer array.
-    pub fn get(&mut self, name: &str) -> (Vec<usize>, Vec<f64>) {
-        let array = self
-            .0
-            .by_name(name)
-            .unwrap()
-            .unwrap_or_else(|| panic!("no array {name}"));
-        let shape = array.shape().iter().map(|&n| n as usize).collect();
-        let dtype = array.dtype().descr();
-        let values = if dtype.contains("f4") {
-            array
-                .into_vec::<f32>()
-                .unwrap()
-                .into_iter()
-                .map(f64::from)
-                .collect()
-        } else if dtype.contains("f8") {
-            array.into_vec::<f64>().unwrap()
-        } else {
-            array
-                .into_vec::<i64>()
-                .unwrap()
-                .into_iter()
-                .map(|x| x as f64)
-                .collect()
-        };
-        (shape, values)
-    }
-}
-
-/// max |a − b| / max |b|.
-pub fn relative_error(a: &[f64], b: &[f64]) -> f64 {
-    assert_eq!(a.len(), b.len());
-    let difference = a
-        .iter()
-        .zip(b)
-        .map(|(a, b)| (a - b).abs())
-        .fold(0.0, f64::max);
-    difference / b.iter().map(|b| b.abs()).fold(f64::MIN_POSITIVE, f64::max)
-}
+#[allow(unused_imports, reason = "not every test uses every helper")]
+pub use shared::{Arrays, data, relative_error};
