@@ -192,10 +192,12 @@ pub(crate) fn n_stored(shape: &[usize]) -> Result<usize, EngineError> {
 }
 
 fn count(shape: &[usize], most: usize) -> Result<usize, EngineError> {
+    // Nothing is in a tensor with a dimension of 0, but its strides are products of the others all the same.
     shape
         .iter()
-        .try_fold(1usize, |n, &dim| n.checked_mul(dim))
+        .try_fold(1usize, |n, &dim| n.checked_mul(dim.max(1)))
         .filter(|&n| n <= most)
+        .map(|n| if shape.contains(&0) { 0 } else { n })
         .ok_or_else(|| EngineError::shape(format!("a tensor of shape {shape:?} is too large")))
 }
 
@@ -249,6 +251,13 @@ pub(crate) fn broadcast_index(from: &[usize], to: &[usize]) -> Vec<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn empty_tensors_have_bounded_strides() {
+        assert_eq!(n_elements(&[2, 0, 3]).unwrap(), 0);
+        assert_eq!(strides(&[2, 0, 3]), [0, 3, 1]);
+        assert!(n_elements(&[0, 1 << 40, 1 << 40]).is_err());
+    }
 
     #[test]
     fn broadcasting_follows_numpy() {
