@@ -3,6 +3,7 @@
 //! ```sh
 //! cargo bench -p quaver-kernels --bench kernels          # everything, on every instruction set there is
 //! cargo bench -p quaver-kernels --bench kernels -- peak  # the peak alone
+//! cargo bench -p quaver-kernels --bench kernels -- spectra  # what maps ask of small matrices, alone
 //! ```
 #![allow(clippy::print_stdout, reason = "a benchmark")]
 
@@ -11,6 +12,7 @@ use std::time::Instant;
 
 use quaver_kernels::Isa;
 use quaver_kernels::conv::{Conv, ConvOptions, ConvShape};
+use quaver_kernels::spectra::{Question, Scratch, Shares, n_packed, shares};
 use quaver_kernels::window::{AXES, Window};
 
 /// Cotangents of ten classes.
@@ -82,6 +84,41 @@ fn backward(shape: &ConvShape, isa: Isa, winograd: bool, zeros: f64) -> f64 {
     2.0 * shape.macs() as f64 * V as f64 / seconds / 1e9
 }
 
+/// Nanoseconds per matrix of a row of 32 whose `rank` vectors have components that fall off by `decay`.
+fn spectra(rank: usize, decay: f64) -> f64 {
+    const WIDTH: usize = 32;
+    let mut planes = vec![0.0; n_packed(V) * WIDTH];
+    for x in 0..WIDTH {
+        for f in 0..rank {
+            let at = |i: usize| {
+                let draw = ((x * 64 + f) * 64 + i + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40;
+                decay.powi((V - 1 - i) as i32) * (draw as f64 / f64::from(1 << 23) - 1.0)
+            };
+            for i in 0..V {
+                for j in 0..=i {
+                    planes[(n_packed(i) + j) * WIDTH + x] += at(i) * at(j);
+                }
+            }
+        }
+    }
+    let question = Question {
+        rtol: 1e-6,
+        lambda: 1.0,
+    };
+    let (mut scratch, mut found) = (Scratch::default(), Shares::default());
+    let mut run = || {
+        shares(
+            black_box(&planes),
+            V,
+            WIDTH,
+            question,
+            &mut scratch,
+            &mut found,
+        );
+    };
+    1e9 * shortest(|| (0..100).for_each(|_| run())) / (100 * WIDTH) as f64
+}
+
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     if arguments.iter().any(|a| a == "peak") {
@@ -89,6 +126,13 @@ fn main() {
     }
     // cargo test runs benches too, without this flag: nothing to time then.
     if !arguments.iter().any(|a| a == "--bench") {
+        return;
+    }
+    println!("what a map asks of a 9 × 9 matrix, one thread, ns");
+    println!("  of full rank {:.0}", spectra(30, 1.0));
+    println!("  of rank 3 {:.0}", spectra(3, 1.0));
+    println!("  graded over 16 decades {:.0}", spectra(30, 0.1));
+    if arguments.iter().any(|a| a == "spectra") {
         return;
     }
     println!("reverse pass of a convolution, {V} cotangents, one thread, GF/s of the definition");

@@ -20,6 +20,7 @@ mod packed;
 pub mod pool;
 mod scalar;
 mod simd;
+mod simd_pair;
 mod sparse;
 pub mod spectra;
 pub mod weights;

@@ -71,6 +71,14 @@ pub trait Simd<T>: Copy {
     fn add(self, a: Self::V, b: Self::V) -> Self::V;
     fn sub(self, a: Self::V, b: Self::V) -> Self::V;
     fn mul(self, a: Self::V, b: Self::V) -> Self::V;
+    fn div(self, a: Self::V, b: Self::V) -> Self::V;
+    fn sqrt(self, a: Self::V) -> Self::V;
+    /// `yes` where a < b, `no` elsewhere.
+    fn choose(self, a: Self::V, b: Self::V, yes: Self::V, no: Self::V) -> Self::V;
+    /// The smaller of two numbers; either of them if one is none.
+    fn min(self, a: Self::V, b: Self::V) -> Self::V;
+    /// The larger of two numbers; either of them if one is none.
+    fn max(self, a: Self::V, b: Self::V) -> Self::V;
     /// a b + c, with one rounding where the machine does it so.
     fn mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
 
@@ -109,7 +117,7 @@ mod baseline {
     use super::{Portable, Simd};
 
     macro_rules! baseline {
-        ($t:ty, $v:ty, $splat:ident, $add:ident, $sub:ident, $mul:ident) => {
+        ($t:ty, $v:ty, $splat:ident, $add:ident, $sub:ident, $mul:ident, $div:ident, $sqrt:ident, $less:ident, $and:ident, $andnot:ident, $or:ident, $min:ident, $max:ident) => {
             impl Simd<$t> for Portable {
                 type V = $v;
                 const LANES: usize = 16 / size_of::<$t>();
@@ -136,6 +144,34 @@ mod baseline {
                     unsafe { $mul(a, b) }
                 }
                 #[inline(always)]
+                fn div(self, a: $v, b: $v) -> $v {
+                    // SAFETY: as above.
+                    unsafe { $div(a, b) }
+                }
+                #[inline(always)]
+                fn sqrt(self, a: $v) -> $v {
+                    // SAFETY: as above.
+                    unsafe { $sqrt(a) }
+                }
+                #[inline(always)]
+                fn choose(self, a: $v, b: $v, yes: $v, no: $v) -> $v {
+                    // SAFETY: as above.
+                    unsafe {
+                        let mask = $less(a, b);
+                        $or($and(mask, yes), $andnot(mask, no))
+                    }
+                }
+                #[inline(always)]
+                fn min(self, a: $v, b: $v) -> $v {
+                    // SAFETY: as above.
+                    unsafe { $min(a, b) }
+                }
+                #[inline(always)]
+                fn max(self, a: $v, b: $v) -> $v {
+                    // SAFETY: as above.
+                    unsafe { $max(a, b) }
+                }
+                #[inline(always)]
                 fn mul_add(self, a: $v, b: $v, c: $v) -> $v {
                     // SAFETY: as above.
                     unsafe { $add($mul(a, b), c) }
@@ -144,14 +180,37 @@ mod baseline {
         };
     }
 
-    baseline!(f32, __m128, _mm_set1_ps, _mm_add_ps, _mm_sub_ps, _mm_mul_ps);
+    baseline!(
+        f32,
+        __m128,
+        _mm_set1_ps,
+        _mm_add_ps,
+        _mm_sub_ps,
+        _mm_mul_ps,
+        _mm_div_ps,
+        _mm_sqrt_ps,
+        _mm_cmplt_ps,
+        _mm_and_ps,
+        _mm_andnot_ps,
+        _mm_or_ps,
+        _mm_min_ps,
+        _mm_max_ps
+    );
     baseline!(
         f64,
         __m128d,
         _mm_set1_pd,
         _mm_add_pd,
         _mm_sub_pd,
-        _mm_mul_pd
+        _mm_mul_pd,
+        _mm_div_pd,
+        _mm_sqrt_pd,
+        _mm_cmplt_pd,
+        _mm_and_pd,
+        _mm_andnot_pd,
+        _mm_or_pd,
+        _mm_min_pd,
+        _mm_max_pd
     );
 }
 
@@ -179,13 +238,33 @@ impl<T: Scalar> Simd<T> for Portable {
         [a[0] * b[0], a[1] * b[1], a[2] * b[2], a[3] * b[3]]
     }
     #[inline(always)]
+    fn div(self, a: [T; 4], b: [T; 4]) -> [T; 4] {
+        [a[0] / b[0], a[1] / b[1], a[2] / b[2], a[3] / b[3]]
+    }
+    #[inline(always)]
+    fn sqrt(self, a: [T; 4]) -> [T; 4] {
+        a.map(T::sqrt)
+    }
+    #[inline(always)]
+    fn choose(self, a: [T; 4], b: [T; 4], yes: [T; 4], no: [T; 4]) -> [T; 4] {
+        std::array::from_fn(|at| if a[at] < b[at] { yes[at] } else { no[at] })
+    }
+    #[inline(always)]
+    fn min(self, a: [T; 4], b: [T; 4]) -> [T; 4] {
+        std::array::from_fn(|at| if a[at] < b[at] { a[at] } else { b[at] })
+    }
+    #[inline(always)]
+    fn max(self, a: [T; 4], b: [T; 4]) -> [T; 4] {
+        std::array::from_fn(|at| if a[at] > b[at] { a[at] } else { b[at] })
+    }
+    #[inline(always)]
     fn mul_add(self, a: [T; 4], b: [T; 4], c: [T; 4]) -> [T; 4] {
         self.add(self.mul(a, b), c)
     }
 }
 
 macro_rules! simd {
-    ($t:ty, $v:ident, $lanes:ident, $splat:ident, $add:ident, $sub:ident, $mul:ident, $mul_add:ident) => {
+    ($t:ty, $v:ident, $lanes:ident, $splat:ident, $add:ident, $sub:ident, $mul:ident, $div:ident, $sqrt:ident, $less:ident, $select:ident, $min:ident, $max:ident, $mul_add:ident) => {
         impl<S: pulp::Simd> Simd<$t> for On<S> {
             type V = S::$v;
             const LANES: usize = S::$lanes;
@@ -208,6 +287,26 @@ macro_rules! simd {
                 self.0.$mul(a, b)
             }
             #[inline(always)]
+            fn div(self, a: S::$v, b: S::$v) -> S::$v {
+                self.0.$div(a, b)
+            }
+            #[inline(always)]
+            fn sqrt(self, a: S::$v) -> S::$v {
+                self.0.$sqrt(a)
+            }
+            #[inline(always)]
+            fn choose(self, a: S::$v, b: S::$v, yes: S::$v, no: S::$v) -> S::$v {
+                self.0.$select(self.0.$less(a, b), yes, no)
+            }
+            #[inline(always)]
+            fn min(self, a: S::$v, b: S::$v) -> S::$v {
+                self.0.$min(a, b)
+            }
+            #[inline(always)]
+            fn max(self, a: S::$v, b: S::$v) -> S::$v {
+                self.0.$max(a, b)
+            }
+            #[inline(always)]
             fn mul_add(self, a: S::$v, b: S::$v, c: S::$v) -> S::$v {
                 self.0.$mul_add(a, b, c)
             }
@@ -223,6 +322,12 @@ simd!(
     add_f32s,
     sub_f32s,
     mul_f32s,
+    div_f32s,
+    sqrt_f32s,
+    less_than_f32s,
+    select_f32s,
+    min_f32s,
+    max_f32s,
     mul_add_f32s
 );
 simd!(
@@ -233,6 +338,12 @@ simd!(
     add_f64s,
     sub_f64s,
     mul_f64s,
+    div_f64s,
+    sqrt_f64s,
+    less_than_f64s,
+    select_f64s,
+    min_f64s,
+    max_f64s,
     mul_add_f64s
 );
 

@@ -5,12 +5,26 @@
 //! Σ (v_i·e)² θ_i/(θ_i + λ) that a budget λ leaves of it. Eight matrices go side by side through the same steps, so that
 //! vectors of the machine are full although a matrix is tiny.
 //!
-//! Both come from Cholesky factors where that is exact. M + λI = L Lᵀ gives the second: with s the last pivot without
-//! its λ, eᵀM(M + λI)⁻¹e = s/(s + λ), a quotient that loses no digits at either end. And if M − τI has a factor with
-//! τ ≥ cut then no eigenvalue is below the cut, and the first is 1. Only what fails this test is decomposed: Householder
-//! reflections that leave e alone make M tridiagonal, and implicit QL steps carry the components of e along.
+//! Both come from factors where that is exact. M + λI = L D Lᵀ gives the second: with s the last pivot without
+//! its λ, eᵀM(M + λI)⁻¹e = s/(s + λ), a quotient that loses no digits at either end. And if M − τI has positive pivots
+//! with τ ≥ cut then no eigenvalue is below the cut, and the first is 1. Only what fails this test is decomposed:
+//! Householder reflections that leave e alone make M tridiagonal, and implicit QL steps carry the components of e along.
+//!
+//! Where M sums fewer than n vectors, M = Fᵀ F, their products N = F Fᵀ say the same with less arithmetic
+//! ([`shares_of_few`]): with g = F e, the second is gᵀ(N + λI)⁻¹g, and if N − τI has positive pivots, all of the
+//! eigenvalues that are not zero count and the first is gᵀN⁻¹g. Both are the last pivots, with the other sign, of N
+//! bordered by g and 0.
+
+mod decompose;
+mod factor;
+mod householder;
+mod ql;
 
 use crate::simd::{Isa, Kernel, Simd, dispatch};
+use crate::simd_pair::Pair;
+use decompose::decompose;
+use factor::{Entry, Pivots, pivots};
+use ql::Tridiagonal;
 
 /// Matrices side by side.
 const LANES: usize = 8;
@@ -23,9 +37,6 @@ const RESOLVED: f64 = 1e-10;
 
 /// An eigenvalue that is exactly zero comes out as up to this, times n and the largest one.
 const NOISE: f64 = 4.0 * f64::EPSILON;
-
-/// QL steps per eigenvalue; about two are needed.
-const MAX_STEPS: usize = 40;
 
 /// What is asked of each matrix.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -47,25 +58,32 @@ pub struct Shares {
     pub rank: Vec<u32>,
 }
 
+impl Shares {
+    fn resize(&mut self, width: usize) {
+        self.kept.resize(width, 0.0);
+        self.budgeted.resize(width, 0.0);
+        self.rank.resize(width, 0);
+    }
+
+    fn set(&mut self, x: usize, kept: f64, budgeted: f64, rank: u32) {
+        self.kept[x] = kept;
+        self.budgeted[x] = budgeted;
+        self.rank[x] = rank;
+    }
+}
+
 /// Buffers to be used again.
 #[derive(Debug, Clone, Default)]
 pub struct Scratch {
+    /// Matrices to be factored, once per shift, and a column of each.
+    pair: Vec<Entry<2>>,
+    triple: Vec<Entry<3>>,
+    /// Matrices to be decomposed.
     matrices: Vec<Lanes>,
-    factor: Vec<Lanes>,
+    work: Vec<Lanes>,
     tridiagonal: Tridiagonal,
     /// The matrices that have to be decomposed.
     undecided: Vec<usize>,
-}
-
-/// d and e of a tridiagonal matrix, e_i between i and i + 1, and the components of two vectors in its coordinates.
-#[derive(Debug, Clone, Default)]
-struct Tridiagonal {
-    d: Vec<Lanes>,
-    e: Vec<Lanes>,
-    /// Of the last unit vector.
-    unit: Vec<Lanes>,
-    /// Of the last column of M.
-    column: Vec<Lanes>,
 }
 
 /// The number of entries of a lower triangle.
@@ -90,6 +108,18 @@ pub fn shares(
     scratch: &mut Scratch,
     shares: &mut Shares,
 ) {
+    shares_on(Isa::best(), planes, n, width, question, scratch, shares);
+}
+
+fn shares_on(
+    isa: Isa,
+    planes: &[f64],
+    n: usize,
+    width: usize,
+    question: Question,
+    scratch: &mut Scratch,
+    shares: &mut Shares,
+) {
     struct Job<'a>(
         &'a [f64],
         usize,
@@ -100,18 +130,27 @@ pub fn shares(
     );
     impl Kernel<f64> for Job<'_> {
         #[inline(always)]
-        fn run<S: Simd<f64>>(self, _: S) {
-            answer(self.0, self.1, self.2, self.3, self.4, self.5);
+        fn run<S: Simd<f64>>(self, simd: S) {
+            // Ten classes: loops of a known length.
+            match self.1 {
+                9 => answer(simd, self.0, 9, self.2, self.3, self.4, self.5),
+                n => answer(simd, self.0, n, self.2, self.3, self.4, self.5),
+            }
         }
     }
     assert!(n > 0, "a matrix has rows");
     assert_eq!(planes.len(), n_packed(n) * width, "n (n + 1)/2 × width");
     let job = Job(planes, n, width, question, scratch, shares);
-    dispatch(Isa::best(), job);
+    dispatch(isa, job);
 }
 
-#[inline(always)]
-fn answer(
+/// The same for matrices that are sums of a few vectors' outer products, Σ f fᵀ over fewer than n of them, or as many:
+/// component i of vector f of matrix x is `vectors[f][i width + x]`.
+///
+/// # Panics
+/// As [`shares`], and if a vector is not n × `width`.
+pub fn shares_of_few(
+    vectors: &[Vec<f64>],
     planes: &[f64],
     n: usize,
     width: usize,
@@ -119,55 +158,176 @@ fn answer(
     scratch: &mut Scratch,
     shares: &mut Shares,
 ) {
-    shares.kept.resize(width, 0.0);
-    shares.budgeted.resize(width, 0.0);
-    shares.rank.resize(width, 0);
-    scratch.matrices.resize(n_packed(n), [0.0; LANES]);
-    scratch.factor.resize(n_packed(n), [0.0; LANES]);
+    struct Job<'a>(
+        &'a [Vec<f64>],
+        &'a [f64],
+        usize,
+        usize,
+        Question,
+        &'a mut Scratch,
+        &'a mut Shares,
+    );
+    impl Kernel<f64> for Job<'_> {
+        #[inline(always)]
+        fn run<S: Simd<f64>>(self, simd: S) {
+            answer_few(simd, self.0, self.1, self.2, self.3, self.4, self.5, self.6);
+        }
+    }
+    assert!(n > 0, "a matrix has rows");
+    assert_eq!(planes.len(), n_packed(n) * width, "n (n + 1)/2 × width");
+    for vector in vectors {
+        assert_eq!(vector.len(), n * width, "n × width");
+    }
+    let job = Job(vectors, planes, n, width, question, scratch, shares);
+    dispatch(Isa::best(), job);
+}
+
+#[inline(always)]
+fn answer<S: Simd<f64>>(
+    simd: S,
+    planes: &[f64],
+    n: usize,
+    width: usize,
+    question: Question,
+    scratch: &mut Scratch,
+    shares: &mut Shares,
+) {
+    shares.resize(width);
+    scratch.pair.resize(n_packed(n) + n, Entry::ZERO);
     scratch.undecided.clear();
     let rtol = question.rtol.max(NOISE * n as f64);
+    let (pair, column) = scratch.pair.split_at_mut(n_packed(n));
     for start in (0..width).step_by(LANES) {
         let count = LANES.min(width - start);
-        for (lanes, plane) in scratch.matrices.iter_mut().zip(planes.chunks_exact(width)) {
-            let values = &plane[start..start + count];
-            lanes[count..].fill(0.0);
-            lanes[..count].copy_from_slice(values);
+        for (entry, plane) in pair.iter_mut().zip(planes.chunks_exact(width)) {
+            let lanes = lanes_of(&plane[start..start + count]);
+            *entry = Entry([lanes; 2]);
         }
-        let traces = trace(&scratch.matrices, n);
-        let (last, _) = pivots(
-            &scratch.matrices,
-            n,
-            &[question.lambda; LANES],
-            &mut scratch.factor,
-        );
+        let mut traces = [0.0; LANES];
+        for i in 0..n {
+            for (sum, x) in traces.iter_mut().zip(&pair[at(i, i)].0[0]) {
+                *sum += x;
+            }
+        }
         let cut = traces.map(|trace| -rtol * trace);
-        let (above, all_above) = pivots(&scratch.matrices, n, &cut, &mut scratch.factor);
+        let shifts = Entry([[question.lambda; LANES], cut]);
+        let Pivots { last, least } = pivots(simd, pair, n, &shifts, column);
         for lane in 0..count {
             let x = start + lane;
-            shares.budgeted[x] = budgeted(last[lane], question.lambda);
+            shares.budgeted[x] = budgeted(last.0[0][lane], question.lambda);
             shares.kept[x] = 1.0;
             shares.rank[x] = n as u32;
-            let is_full = all_above[lane] && above[lane] + cut[lane] > 0.0;
+            let is_full = least.0[1][lane].min(last.0[1][lane] + cut[lane]) > 0.0;
             let is_resolved = question.lambda >= RESOLVED * traces[lane];
             if traces[lane] <= 0.0 {
-                shares.kept[x] = 0.0;
-                shares.budgeted[x] = 0.0;
-                shares.rank[x] = 0;
+                shares.set(x, 0.0, 0.0, 0);
             } else if !(is_full && is_resolved) {
                 scratch.undecided.push(x);
             }
         }
     }
+    decompose_undecided(simd, planes, n, width, question, scratch, shares);
+}
+
+#[inline(always)]
+fn answer_few<S: Simd<f64>>(
+    simd: S,
+    vectors: &[Vec<f64>],
+    planes: &[f64],
+    n: usize,
+    width: usize,
+    question: Question,
+    scratch: &mut Scratch,
+    shares: &mut Shares,
+) {
+    let m = vectors.len();
+    shares.resize(width);
+    scratch.triple.resize(n_packed(m + 1) + m + 1, Entry::ZERO);
+    scratch.undecided.clear();
+    let rtol = question.rtol.max(NOISE * n as f64);
+    let (triple, column) = scratch.triple.split_at_mut(n_packed(m + 1));
+    for start in (0..width).step_by(LANES) {
+        let count = LANES.min(width - start);
+        let part = |vector: &[f64], at: usize| {
+            lanes_of(&vector[at * width + start..at * width + start + count])
+        };
+        let mut traces = [0.0; LANES];
+        for i in 0..m {
+            for j in 0..=i {
+                let mut sum = [0.0; LANES];
+                for at in 0..n {
+                    let (a, b) = (part(&vectors[i], at), part(&vectors[j], at));
+                    for lane in 0..LANES {
+                        sum[lane] += a[lane] * b[lane];
+                    }
+                }
+                triple[at(i, j)] = Entry([sum; 3]);
+                if i == j {
+                    for lane in 0..LANES {
+                        traces[lane] += sum[lane];
+                    }
+                }
+            }
+            triple[at(m, i)] = Entry([part(&vectors[i], n - 1); 3]);
+        }
+        triple[at(m, m)] = Entry::ZERO;
+        let cut = traces.map(|trace| -rtol * trace);
+        let shifts = Entry([[question.lambda; LANES], cut, [0.0; LANES]]);
+        let Pivots { last, least } = pivots(simd, triple, m + 1, &shifts, column);
+        for lane in 0..count {
+            let x = start + lane;
+            let is_resolved = question.lambda >= RESOLVED * traces[lane];
+            if traces[lane] <= 0.0 {
+                shares.set(x, 0.0, 0.0, 0);
+            } else {
+                let share = |pivot: f64| (-pivot).clamp(0.0, 1.0);
+                shares.set(x, share(last.0[2][lane]), share(last.0[0][lane]), m as u32);
+                if !(least.0[1][lane] > 0.0 && is_resolved) {
+                    scratch.undecided.push(x);
+                }
+            }
+        }
+    }
+    decompose_undecided(simd, planes, n, width, question, scratch, shares);
+}
+
+/// Decomposes what factors have not decided.
+#[inline(always)]
+fn decompose_undecided<S: Simd<f64>>(
+    simd: S,
+    planes: &[f64],
+    n: usize,
+    width: usize,
+    question: Question,
+    scratch: &mut Scratch,
+    shares: &mut Shares,
+) {
     let undecided = std::mem::take(&mut scratch.undecided);
+    scratch.matrices.resize(n_packed(n), [0.0; LANES]);
     for some in undecided.chunks(LANES) {
         for (lanes, plane) in scratch.matrices.iter_mut().zip(planes.chunks_exact(width)) {
             for (lane, value) in lanes.iter_mut().enumerate() {
                 *value = plane[some[lane.min(some.len() - 1)]];
             }
         }
-        decompose(some, n, rtol, question.lambda, scratch, shares);
+        let rtol = question.rtol.max(NOISE * n as f64);
+        // QL steps are one long chain: two vectors' run at once where they are shorter than the matrices side by side.
+        if 2 * S::LANES <= LANES {
+            decompose(Pair(simd), some, n, rtol, question.lambda, scratch, shares);
+            continue;
+        }
+        decompose(simd, some, n, rtol, question.lambda, scratch, shares);
     }
     scratch.undecided = undecided;
+}
+
+/// Up to [`LANES`] values, and zeros.
+#[inline(always)]
+fn lanes_of(values: &[f64]) -> Lanes {
+    match values.try_into() {
+        Ok(lanes) => lanes,
+        Err(_) => std::array::from_fn(|lane| values.get(lane).copied().unwrap_or(0.0)),
+    }
 }
 
 #[inline(always)]
@@ -191,285 +351,19 @@ fn trace(m: &[Lanes], n: usize) -> Lanes {
     sum
 }
 
-/// The last pivot of the Cholesky factor of M + shift I, less its own shift, and whether all others are positive.
+/// The vector from `start` on.
 #[inline(always)]
-fn pivots(m: &[Lanes], n: usize, shift: &Lanes, l: &mut [Lanes]) -> (Lanes, [bool; LANES]) {
-    let mut positive = [true; LANES];
-    let mut last = [0.0; LANES];
-    for j in 0..n {
-        // Row j of L, against the rows above it.
-        for k in 0..j {
-            let mut sum = m[at(j, k)];
-            for t in 0..k {
-                let (a, b) = (&l[at(j, t)], &l[at(k, t)]);
-                for lane in 0..LANES {
-                    sum[lane] -= a[lane] * b[lane];
-                }
-            }
-            // The diagonal holds reciprocals.
-            let inverse = &l[at(k, k)];
-            for lane in 0..LANES {
-                sum[lane] *= inverse[lane];
-            }
-            l[at(j, k)] = sum;
-        }
-        let mut pivot = m[at(j, j)];
-        for t in 0..j {
-            let a = &l[at(j, t)];
-            for lane in 0..LANES {
-                pivot[lane] -= a[lane] * a[lane];
-            }
-        }
-        if j + 1 == n {
-            last = pivot;
-            break;
-        }
-        let mut inverse = [0.0; LANES];
-        for lane in 0..LANES {
-            let shifted = pivot[lane] + shift[lane];
-            positive[lane] &= shifted > 0.0;
-            inverse[lane] = 1.0 / shifted.max(f64::MIN_POSITIVE).sqrt();
-        }
-        l[at(j, j)] = inverse;
-    }
-    (last, positive)
+fn load<S: Simd<f64>>(simd: S, lanes: &Lanes, start: usize) -> S::V {
+    debug_assert!(start + S::LANES <= LANES);
+    // SAFETY: steps of S::LANES, which divides LANES, from 0 stay inside.
+    unsafe { simd.load(lanes.as_ptr().add(start)) }
 }
 
-/// The answers for the matrices `some` from their eigenvalues.
 #[inline(always)]
-fn decompose(
-    some: &[usize],
-    n: usize,
-    rtol: f64,
-    lambda: f64,
-    scratch: &mut Scratch,
-    shares: &mut Shares,
-) {
-    let traces = trace(&scratch.matrices, n);
-    let inverse = traces.map(|trace| 1.0 / trace);
-    for lanes in &mut scratch.matrices {
-        for lane in 0..LANES {
-            lanes[lane] *= inverse[lane];
-        }
-    }
-    tridiagonalise(
-        &mut scratch.matrices,
-        n,
-        &mut scratch.factor,
-        &mut scratch.tridiagonal,
-    );
-    let t = &mut scratch.tridiagonal;
-    let mut column_norm = [0.0; LANES];
-    for lanes in &t.column {
-        for lane in 0..LANES {
-            column_norm[lane] += lanes[lane] * lanes[lane];
-        }
-    }
-    diagonalise(t, n);
-    for (lane, &x) in some.iter().enumerate() {
-        let largest = t.d.iter().fold(0.0f64, |max, d| max.max(d[lane]));
-        let norm = column_norm[lane].sqrt();
-        let (mut kept, mut with_budget, mut rank) = (0.0, 0.0, 0);
-        for i in 0..n {
-            let theta = t.d[i][lane];
-            // Below this an eigenvalue is its own rounding.
-            if theta <= NOISE * n as f64 * largest {
-                continue;
-            }
-            // v·e comes with an error of ε as it is, and of ε ‖M e‖/θ as v·(M e)/θ: the better of the two.
-            let along = match norm < theta {
-                true => t.column[i][lane] / theta,
-                false => t.unit[i][lane],
-            };
-            let share = along * along;
-            with_budget += share * budgeted(theta * traces[lane], lambda);
-            if theta > rtol * largest {
-                rank += 1;
-                kept += share;
-            }
-        }
-        shares.rank[x] = rank;
-        shares.kept[x] = if rank as usize == n {
-            1.0
-        } else {
-            kept.min(1.0)
-        };
-        // The Cholesky factor has the digits that the decomposition leaves to rounding, unless λ is lost in it.
-        if lambda < RESOLVED * traces[lane] {
-            shares.budgeted[x] = with_budget.min(1.0);
-        }
-    }
-}
-
-/// M becomes tridiagonal by reflections of all coordinates but the last. `work` holds n lanes or more.
-#[inline(always)]
-fn tridiagonalise(m: &mut [Lanes], n: usize, work: &mut [Lanes], t: &mut Tridiagonal) {
-    for lanes in [&mut t.d, &mut t.e, &mut t.unit, &mut t.column] {
-        lanes.clear();
-        lanes.resize(n, [0.0; LANES]);
-    }
-    for i in (1..n).rev() {
-        t.d[i] = m[at(i, i)];
-        if i == 1 {
-            t.e[0] = m[at(1, 0)];
-            break;
-        }
-        // x = M_i,0..i becomes (0, …, 0, α).
-        let mut squares = [0.0; LANES];
-        for k in 0..i {
-            let x = &m[at(i, k)];
-            for lane in 0..LANES {
-                squares[lane] += x[lane] * x[lane];
-            }
-        }
-        let (mut alpha, mut inverse) = ([0.0; LANES], [0.0; LANES]);
-        let end = &mut m[at(i, i - 1)];
-        for lane in 0..LANES {
-            alpha[lane] = -squares[lane].sqrt().copysign(end[lane]);
-            // ‖v‖²/2 of v = x − α e.
-            let half = squares[lane] - end[lane] * alpha[lane];
-            inverse[lane] = if half > 0.0 { 1.0 / half } else { 0.0 };
-            end[lane] -= alpha[lane];
-        }
-        t.e[i - 1] = alpha;
-        // q = A v/h − (vᵀA v/2h²) v, A ← A − v qᵀ − q vᵀ.
-        let mut product = [0.0; LANES];
-        for row in 0..i {
-            let mut sum = [0.0; LANES];
-            for col in 0..i {
-                let a = &m[if col <= row {
-                    at(row, col)
-                } else {
-                    at(col, row)
-                }];
-                let v = &m[at(i, col)];
-                for lane in 0..LANES {
-                    sum[lane] += a[lane] * v[lane];
-                }
-            }
-            let v = &m[at(i, row)];
-            for lane in 0..LANES {
-                sum[lane] *= inverse[lane];
-                product[lane] += sum[lane] * v[lane];
-            }
-            work[row] = sum;
-        }
-        for row in 0..i {
-            let v = &m[at(i, row)];
-            for lane in 0..LANES {
-                work[row][lane] -= 0.5 * inverse[lane] * product[lane] * v[lane];
-            }
-        }
-        for row in 0..i {
-            for col in 0..=row {
-                let (v, w) = (m[at(i, row)], m[at(i, col)]);
-                let (q, r) = (&work[row], &work[col]);
-                let a = &mut m[at(row, col)];
-                for lane in 0..LANES {
-                    a[lane] -= v[lane] * r[lane] + q[lane] * w[lane];
-                }
-            }
-        }
-    }
-    t.d[0] = m[0];
-    t.unit[n - 1] = [1.0; LANES];
-    t.column[n - 1] = t.d[n - 1];
-    if n > 1 {
-        t.column[n - 2] = t.e[n - 2];
-    }
-}
-
-/// Implicit QL steps until no lane has an off-diagonal left. The matrices have trace 1.
-#[inline(always)]
-fn diagonalise(t: &mut Tridiagonal, n: usize) {
-    for l in 0..n {
-        for _ in 0..MAX_STEPS {
-            // Where the block that starts at l ends, lane by lane.
-            let mut end = [n - 1; LANES];
-            for i in (l..n - 1).rev() {
-                for (end, e) in end.iter_mut().zip(&t.e[i]) {
-                    if e.abs() <= 0.5 * f64::EPSILON {
-                        *end = i;
-                    }
-                }
-            }
-            let bottom = end.iter().copied().max().unwrap_or(l);
-            if bottom == l {
-                break;
-            }
-            step(t, l, bottom, &end);
-        }
-    }
-}
-
-/// One QL step with Wilkinson's shift on the blocks l..=end.
-#[inline(always)]
-fn step(t: &mut Tridiagonal, l: usize, bottom: usize, end: &[usize; LANES]) {
-    let (mut start, mut g) = ([0.0; LANES], [0.0; LANES]);
-    let (mut s, mut c, mut p) = ([1.0; LANES], [1.0; LANES], [0.0; LANES]);
-    for lane in 0..LANES {
-        let e = t.e[l][lane];
-        let half = if e == 0.0 {
-            0.0
-        } else {
-            (t.d[l + 1][lane] - t.d[l][lane]) / (2.0 * e)
-        };
-        let root = (half * half + 1.0).sqrt();
-        start[lane] = t.d[end[lane]][lane] - t.d[l][lane] + e / (half + root.copysign(half));
-    }
-    for i in (l..bottom).rev() {
-        let (e, d, below) = (t.e[i], t.d[i], t.d[i + 1]);
-        let (mut new_e, mut new_d) = ([0.0; LANES], [0.0; LANES]);
-        let mut active = [false; LANES];
-        for lane in 0..LANES {
-            let begins = i + 1 == end[lane];
-            let (s0, c0, p0, g0) = match begins {
-                true => (1.0, 1.0, 0.0, start[lane]),
-                false => (s[lane], c[lane], p[lane], g[lane]),
-            };
-            let f = s0 * e[lane];
-            let b = c0 * e[lane];
-            let r = (f * f + g0 * g0).sqrt();
-            let inverse = if r > 0.0 { 1.0 / r } else { 0.0 };
-            let (s1, c1) = (f * inverse, if r > 0.0 { g0 * inverse } else { 1.0 });
-            let shifted = below[lane] - p0;
-            let turn = (d[lane] - shifted) * s1 + 2.0 * c1 * b;
-            active[lane] = i < end[lane];
-            new_e[lane] = if begins { 0.0 } else { r };
-            p[lane] = s1 * turn;
-            new_d[lane] = shifted + p[lane];
-            g[lane] = c1 * turn - b;
-            (s[lane], c[lane]) = (s1, c1);
-        }
-        for lane in 0..LANES {
-            if active[lane] {
-                t.d[i + 1][lane] = new_d[lane];
-                // Past the end of its block there is nothing to couple to.
-                if i + 1 < end[lane] {
-                    t.e[i + 1][lane] = new_e[lane];
-                }
-            }
-            let (s1, c1) = if active[lane] {
-                (s[lane], c[lane])
-            } else {
-                (0.0, 1.0)
-            };
-            for z in [&mut t.unit, &mut t.column] {
-                let (above, here) = (z[i][lane], z[i + 1][lane]);
-                z[i + 1][lane] = s1 * above + c1 * here;
-                z[i][lane] = c1 * above - s1 * here;
-            }
-        }
-    }
-    for lane in 0..LANES {
-        if end[lane] > l {
-            t.d[l][lane] -= p[lane];
-            t.e[l][lane] = g[lane];
-            if end[lane] < t.e.len() - 1 {
-                t.e[end[lane]][lane] = 0.0;
-            }
-        }
-    }
+fn store<S: Simd<f64>>(simd: S, lanes: &mut Lanes, start: usize, x: S::V) {
+    debug_assert!(start + S::LANES <= LANES);
+    // SAFETY: as above.
+    unsafe { simd.store(lanes.as_mut_ptr().add(start), x) }
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use quaver_geometry::Whitening;
 use quaver_kernels::elementwise::add;
 use quaver_kernels::moving::{DownColumns, along_rows};
 use quaver_kernels::outer::{Stretch, products, transformed};
-use quaver_kernels::spectra::{Question, Scratch, Shares, n_packed, shares};
+use quaver_kernels::spectra::{Question, Scratch, Shares, n_packed, shares, shares_of_few};
 
 use super::planes::Planes;
 use super::{ImageAxes, MapMeasure, Region};
@@ -31,6 +31,8 @@ pub(super) struct Row<'a> {
     pub(super) y: usize,
     /// K′ (K′ + 1)/2 × width.
     pub(super) planes: &'a [f64],
+    /// What the matrices are sums of, K′ × width each, where that is fewer than K′ vectors.
+    few: Option<&'a [Vec<f64>]>,
 }
 
 impl<T: Real> Windows<'_, T> {
@@ -63,7 +65,7 @@ impl<T: Real> Windows<'_, T> {
         } = self.axes;
         let v = self.n_free();
         let n_row = n_packed(v) * width;
-        let mut vectors = vec![0.0; v * width];
+        let mut vectors = vec![vec![0.0; v * width]; channels];
         let (mut gathered, mut padded) = (Vec::new(), Vec::new());
         let mut pixels = vec![vec![0.0; n_row]; channels];
         let (mut along, mut total) = (vec![0.0; n_row], vec![0.0; n_row]);
@@ -73,7 +75,8 @@ impl<T: Real> Windows<'_, T> {
 
         for y in 0..height + reach {
             if y < height {
-                for (channel, pixels) in pixels.iter_mut().enumerate() {
+                let rows = pixels.iter_mut().zip(&mut vectors);
+                for (channel, (pixels, vectors)) in rows.enumerate() {
                     let (start, step) = self.axes.row(channel, y);
                     let stretch = Stretch {
                         n: self.axes.n_pixels() * channels,
@@ -81,14 +84,8 @@ impl<T: Real> Windows<'_, T> {
                         step,
                         width,
                     };
-                    transformed(
-                        transform,
-                        self.jacobian,
-                        stretch,
-                        &mut gathered,
-                        &mut vectors,
-                    );
-                    products(&vectors, width, pixels);
+                    transformed(transform, self.jacobian, stretch, &mut gathered, vectors);
+                    products(vectors, width, pixels);
                 }
             }
             for (scale, (&side, down)) in self.scales.iter().zip(&mut down).enumerate() {
@@ -116,6 +113,7 @@ impl<T: Real> Windows<'_, T> {
                         region,
                         y: y - side / 2,
                         planes: sums,
+                        few: None,
                     })?;
                     add(&mut total, sums);
                 }
@@ -125,6 +123,7 @@ impl<T: Real> Windows<'_, T> {
                         region: Region::All,
                         y: y - side / 2,
                         planes: &total,
+                        few: (side == 1 && channels < v).then_some(vectors.as_slice()),
                     })?;
                 }
             }
@@ -153,6 +152,17 @@ impl<T: Real> Windows<'_, T> {
             if self.scales[row.scale] == 1 && (self.axes.channels == 1 || row.region != Region::All)
             {
                 single(&traces, last, n, question, &mut found);
+            } else if let Some(vectors) = row.few {
+                let planes = row.planes;
+                shares_of_few(
+                    vectors,
+                    planes,
+                    n,
+                    width,
+                    question,
+                    &mut scratch,
+                    &mut found,
+                );
             } else {
                 shares(row.planes, n, width, question, &mut scratch, &mut found);
             }
