@@ -41,5 +41,6 @@ pub use labels::check_labels;
 pub use options::{Layout, OpenOptions};
 pub use picture::{Centre, Colours, Crop, Resize};
 pub use resample::Interpolation;
+pub use shards::expand as expand_pattern;
 pub use subset::{Subset, parse_indices};
 pub use units::Units;
