@@ -120,7 +120,9 @@ impl<'py> Subject<'py> {
     ) -> PyResult<R> {
         match &self.origin {
             Origin::Store(store) => {
-                let selection = store.get().inner().select(&options.wrt).map_err(raised)?;
+                let selection = store.get().inner().select(&options.wrt);
+                let selection = selection.and_then(|chosen| chosen.merging(options));
+                let selection = selection.map_err(raised)?;
                 options.check(selection.description()).map_err(raised)?;
                 work(&selection, None)
             }
