@@ -93,3 +93,31 @@ def test_outliers_in_the_manner_of_scikit_learn(model, glyphs):
             quaver.OutlierRanker(model, **bad).fit(glyphs.x, glyphs.y)
     with pytest.raises(quaver.OptionError, match="contamination"):
         quaver.OutlierRanker(model, contamination=0)
+
+
+def test_a_sample_that_cannot_be_scored_is_no_outlier(model, glyphs):
+    x = glyphs.x[:60].copy()
+    x[5, 0, 3, 3] = np.nan
+    ranker = quaver.OutlierRanker(model, contamination=0.05)
+    signs = ranker.fit_predict(x, glyphs.y[:60])
+    assert signs.shape == (60,) and (signs == -1).sum() == 3 and signs[5] == 1
+    assert np.isnan(ranker.scores_[5]) and ranker.ranking_[-1] == 5 and np.isfinite(ranker.threshold_)
+
+
+def test_outlier_rankers_are_estimators(model, glyphs):
+    base = pytest.importorskip("sklearn.base")
+    pipeline = pytest.importorskip("sklearn.pipeline")
+    preprocessing = pytest.importorskip("sklearn.preprocessing")
+    ranker = quaver.OutlierRanker(model, measure="fi_lambda", contamination=0.1, lambda_=10.0)
+    twin = base.clone(ranker)
+    assert twin is not ranker and twin.model is model and twin.get_params() == ranker.get_params()
+    assert repr(twin) == repr(ranker) and "lambda_=10.0" in repr(ranker)
+    twin.set_params(contamination=0.2, lambda_=1.0)
+    assert ranker.contamination == 0.1 and ranker.score_options == {"lambda_": 10.0}
+    assert base.is_outlier_detector(ranker)
+    steps = pipeline.Pipeline([("scale", preprocessing.FunctionTransformer(lambda x: x / 255)), ("rank", ranker)])
+    signs = steps.fit_predict(glyphs.x * 255, glyphs.y)
+    assert np.array_equal(signs, ranker.fit_predict(glyphs.x * 255 / 255, glyphs.y))
+    assert "OutlierRanker" in repr(base.clone(steps))
+    with pytest.raises(quaver.OptionError, match="contamination"):
+        ranker.set_params(contamination=2).fit(glyphs.x, glyphs.y)
