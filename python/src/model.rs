@@ -547,16 +547,21 @@ impl Model {
     }
 
     fn __repr__(&self) -> String {
-        let dims: Vec<String> = self
-            .inner
-            .input_shape()
-            .iter()
-            .map(usize::to_string)
-            .collect();
-        let comma = if dims.len() == 1 { "," } else { "" };
+        let tuple = |shape: &[usize]| {
+            let dims: Vec<String> = shape.iter().map(usize::to_string).collect();
+            let comma = if dims.len() == 1 { "," } else { "" };
+            format!("({}{comma})", dims.join(", "))
+        };
+        let inputs = match self.inner.inputs() {
+            several @ [_, _, ..] => {
+                let one = |port: &quaver::Port| format!("{} {}", port.name, tuple(&port.shape));
+                let several: Vec<String> = several.iter().map(one).collect();
+                format!("inputs {}", several.join(", "))
+            }
+            _ => format!("input {}", tuple(self.inner.input_shape())),
+        };
         format!(
-            "<quaver.Model: input ({}{comma}), {} classes, head {}>",
-            dims.join(", "),
+            "<quaver.Model: {inputs}, {} classes, head {}>",
             self.n_classes(),
             self.head()
         )
@@ -684,7 +689,7 @@ impl Model {
         let view = x.view(None, self.inner.inputs())?;
         let block = self.inner.vjp_shape(wrt).map_err(raised)?;
         let shape = [cotangents.shape, &block].concat();
-        let mut rows = Rows::<T>::new(view.len(), &shape);
+        let mut rows = Rows::<T>::new(view.len(), &shape)?;
         detached(py, view.len(), how.progress, |ticker| {
             let of = |index: usize| {
                 let at = index * cotangents.per_sample;

@@ -120,6 +120,7 @@ def test_several_inputs():
     two = Two()
     a, b = torch.randn(6, 3), torch.randn(6, 5)
     m = quaver.from_torch(two, (a, b))
+    assert repr(m) == "<quaver.Model: inputs input0 (3,), input1 (5,), 4 classes, head logits>"
     x = {"input0": a.numpy(), "input1": b.numpy()}
     np.testing.assert_allclose(m.logits(x), two(a, b).detach().numpy(), rtol=1e-5, atol=1e-6)
     assert m.jacobian(x, wrt="input:input1").shape == (6, 4, 5)
