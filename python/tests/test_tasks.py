@@ -107,10 +107,13 @@ def test_outliers_are_found_as_scikit_learn_counts(model):
 
 
 def test_a_store_merges_classes(command, here):
-    command(here, "score", "m.onnx", "a.npz", "--store", "whole", "--quiet")
-    command(here, "analyze", "whole", "--classes", "3", "-o", "cli.csv")
-    quaver.analyze("whole", classes=3).save("py.csv")
+    command(here, "score", "m.onnx", "a.npz", "--store", "apart", "--quiet")
+    command(here, "analyze", "apart", "--classes", "3", "-o", "cli.csv")
+    quaver.analyze("apart", classes=3).save("py.csv")
     assert pathlib.Path("py.csv").read_bytes() == pathlib.Path("cli.csv").read_bytes()
+    for decided in ({"precision": "f64"}, {"winograd": False}):
+        with pytest.raises(quaver.OptionError, match=next(iter(decided))):
+            quaver.outliers("apart", **decided)
 
 
 def test_several_files_are_one_dataset(command, here):
