@@ -22,6 +22,13 @@ def test_importing_imports_nothing_optional():
     assert out.stdout.strip() == "[]"
 
 
+def test_parts_are_there_once_they_are_named():
+    parts = ["quaver.ray.score", "quaver.captum.Influence", "quaver.dask.score", "quaver.batches.Scorer", "quaver.frameworks.from_torch"]
+    code = f"import sys, quaver; print([{', '.join(f'{part}.__name__' for part in parts)}], hasattr(quaver, 'nothing'), [m for m in {OPTIONAL} if m in sys.modules])"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "['score', 'Influence', 'score', 'Scorer', 'from_torch'] False []"
+
+
 def test_what_is_missing_is_named():
     code = "import sys; sys.modules['polars'] = None\nimport quaver\nt = quaver.demo.model().blocks()\ntry: t.to_polars()\nexcept quaver.MissingDependencyError as e: print(e)"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
