@@ -36,6 +36,33 @@ fn a_pattern_is_traced_to_each_of_its_files() {
 }
 
 #[test]
+fn labels_beside_the_images_are_part_of_what_a_store_is_made_from() {
+    let place = Place::with("--samples 1");
+    let header = |code: &[u8], axes: &[u32]| -> Vec<u8> {
+        let axes = axes.iter().flat_map(|axis| axis.to_be_bytes());
+        [0, 0]
+            .into_iter()
+            .chain(code.iter().copied())
+            .chain(axes)
+            .collect()
+    };
+    let mut images = header(&[8, 3], &[4, 28, 28]);
+    images.extend((0..4 * 784_u32).map(|at| (at * at % 251) as u8));
+    let labels = |values: [u8; 4]| {
+        let bytes = [header(&[8, 1], &[4]), values.to_vec()].concat();
+        std::fs::write(place.path("t-labels-idx1-ubyte"), bytes).unwrap();
+    };
+    std::fs::write(place.path("t-images-idx3-ubyte"), images).unwrap();
+    let line = "score net.onnx t-images-idx3-ubyte --scale 1/255 --store grams --quiet";
+    labels([0, 1, 2, 3]);
+    place.succeed(line);
+    labels([0, 1, 2, 4]);
+    refused(&place, line, &["data differs"]);
+    labels([0, 1, 2, 3]);
+    place.succeed(line);
+}
+
+#[test]
 fn what_was_decided_when_a_store_was_filled_is_refused() {
     let place = Place::with("--samples 64");
     place.succeed("score net.onnx glyphs.npz --scale 1/255 --store grams --quiet");

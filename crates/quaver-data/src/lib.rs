@@ -35,7 +35,7 @@ mod units;
 
 pub use dataset::{Dataset, InMemory, Sample};
 pub use error::{DataError, DataErrorKind};
-pub use formats::{format_names, open};
+pub use formats::{format_names, labels_beside, open};
 pub use joined::{InputFile, Joined};
 pub use labels::check_labels;
 pub use options::{Layout, OpenOptions};

@@ -16,7 +16,8 @@ const END: u64 = 1 << 26;
 const MOST_FILES: usize = 50_000_000;
 
 /// The name, length and SHA-256 of a file: of all bytes up to 1 GiB, of 64 MiB at either end beyond. Of a folder, the
-/// hash of its files' names and lengths, which are not read. Of a pattern that stands for several files, that of each.
+/// hash of its files' names and lengths, which are not read. Of a pattern that stands for several files, that of each; of MNIST's images also that of the labels
+/// beside them.
 ///
 /// # Errors
 /// Names what cannot be read.
@@ -37,10 +38,14 @@ pub fn fingerprint(path: &Path) -> Result<Json, Error> {
         }));
     }
     let (n_bytes, sha256) = of_file(path).map_err(described)?;
-    Ok(match n_bytes <= WHOLE {
+    let mut found = match n_bytes <= WHOLE {
         true => json!({"name": name, "n_bytes": n_bytes, "sha256": sha256}),
         false => json!({"name": name, "n_bytes": n_bytes, "sha256_of_ends": sha256}),
-    })
+    };
+    if let Some(labels) = quaver::labels_beside(path) {
+        found["labels"] = fingerprint(&labels)?;
+    }
+    Ok(found)
 }
 
 /// The length and SHA-256 of what is in memory: `pieces`, one after another.

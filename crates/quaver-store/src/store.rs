@@ -95,7 +95,7 @@ impl Store {
             return Err(Error::new(
                 ErrorKind::Option,
                 format!(
-                    "--shard {}/{}: {} samples are {} parts, so that this shard has none; use fewer shards",
+                    "--shard {}/{}: this shard has no samples, for {} are handed out in {} parts; use fewer shards",
                     shard.number,
                     shard.of,
                     identity.n_samples,
