@@ -14,6 +14,7 @@ every task of the command line: `outliers`, `compare`, `layers`, `map`, `attack`
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -57,6 +58,15 @@ from . import demo, simulate
 
 if TYPE_CHECKING:
     import torch
+
+    from . import batches, captum, dask, frameworks, ray
+else:
+
+    def __getattr__(name: str) -> Any:
+        # `quaver.ray.score` without `import quaver.ray`: each is read when it is first named.
+        if name in ("batches", "captum", "dask", "frameworks", "ray"):
+            return importlib.import_module(f".{name}", __name__)
+        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
 
 __all__ = [
     "Attacks",

@@ -102,7 +102,7 @@ def layers(found: Layers, measure: str, network: str | None, figsize: tuple[floa
     if measure != "saturation":
         left.set_xscale("log")
     right.barh(places, found["saturated_share"][rows], color="0.6")
-    right.set(xlabel="share of samples whose FI is saturated", xlim=(0, 1))
+    right.set(xlabel="share of samples\nwith saturated FI", xlim=(0, 1))
     figure.suptitle(str(network))
     return figure
 
@@ -190,8 +190,13 @@ def _blocks(figure: Any, table: Table, names: list[str]) -> None:
     companion = "fi_lambda"
     if "rel_fi_lambda" in table.columns and not np.isnan(medians("rel_fi_lambda")).any():
         companion = "rel_fi_lambda"
-    left.barh(places, medians(companion))
-    left.set(xlabel=f"median {companion}", xscale="log", yticks=places, yticklabels=shown)
+    values = medians(companion)
+    left.barh(places, values)
+    left.set(xlabel=f"median {companion}", yticks=places, yticklabels=shown)
+    # Bars of one magnitude begin at zero, or a difference of a percent looks like a large one.
+    above = values[values > 0]
+    if above.size and above.max() >= 10 * above.min():
+        left.set_xscale("log")
     right.barh(places, medians("saturation"), color="0.6")
     right.set(xlabel="median saturation of FI", xlim=(0, 1))
     if len(names) > len(shown):

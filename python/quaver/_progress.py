@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from typing import Any
 
 from ._optional import need
@@ -18,7 +19,10 @@ def bar(total: int, progress: bool | None) -> Any:
     if progress:
         need("tqdm", "progress", "progress=True")
     try:
-        from tqdm.auto import tqdm
+        with warnings.catch_warnings():
+            # In a notebook without ipywidgets it draws its bar in text, and would say so.
+            warnings.simplefilter("ignore")
+            from tqdm.auto import tqdm
     except ImportError:
         return None
     return tqdm(total=total, unit="sample", leave=False, delay=0.0 if progress else DELAY_SECONDS)

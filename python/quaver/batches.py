@@ -7,6 +7,7 @@ depend on how the data were cut into batches.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -54,6 +55,10 @@ class Scorer:
     ) -> None:
         if not isinstance(model, Model):
             model = Model(model)
+        allowed = [name for name in inspect.signature(Model.score).parameters if name not in ("self", "x", "y")]
+        for name in score:
+            if name not in allowed:
+                raise OptionError(f"'{name}' is no option of a Scorer; there are {', '.join(allowed)}")
         # Targets belong to all samples, a batch is some of them; a batch goes on where a sample fails.
         for name in ("progress", "strict", "targets"):
             if name in score:
@@ -67,6 +72,8 @@ class Scorer:
         self.keep = keep
         self.threads = threads
         self.options = score
+        # What is perturbed is named by the model: a mistake is told here too.
+        model.blocks(score.get("wrt", "input"))
 
     def __call__(self, batch: Any) -> Any:
         """The scores of a batch, in the batch's own form."""
@@ -115,6 +122,11 @@ class Scorer:
         if not isinstance(self.x, str):
             return np.stack([np.asarray(batch[name]) for name in self.x], axis=1)
         samples = np.asarray(batch[self.x])
+        if samples.dtype == object and any(isinstance(cell, str) for cell in samples):
+            raise DataError(
+                f"the cells of column '{self.x}' are text and no samples; Dask makes text of lists unless it is told not to: "
+                'dask.config.set({"dataframe.convert-string": False})'
+            )
         if samples.dtype == object:
             # Cells that hold a sample each, as data frames and ragged batches have them.
             shape = (-1, *self.model.input_shape)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ._native import Model
 from ._optional import need
@@ -34,24 +35,35 @@ class Influence:
         self.options = options
 
     def attribute(self, inputs: Any, target: Any = None, *, return_convergence_delta: bool = False) -> Any:
-        """A tensor in the shape, type and place of `inputs` (N, ...); `target` is a class, or one for every sample, or
-        None for the predicted one. With `return_convergence_delta` also the sum of the shares minus FI, (N,)."""
+        """A tensor in the shape, type and place of `inputs` (N, ...), or a tuple with it if `inputs` is one; `target` is a
+        class, or one for every sample, or None for the predicted one. With `return_convergence_delta` also the sum of the
+        shares minus FI, (N,)."""
         torch = need("torch", "captum", "quaver.captum")
-        x = inputs.detach().cpu().numpy()
-        if target is None:
-            y = None
-        else:
-            y = target.detach().cpu().numpy() if isinstance(target, torch.Tensor) else np.asarray(target)
-            y = np.broadcast_to(y.reshape(-1) if y.ndim else y, (len(x),))
+        tensor = inputs[0] if isinstance(inputs, tuple) and len(inputs) == 1 else inputs
+        if not isinstance(tensor, torch.Tensor):
+            raise OptionError("inputs: give a tensor (N, ...), or a tuple of one")
+        x = tensor.detach().cpu().numpy()
+        y = None if target is None else _targets(torch, target, len(x))
         fi, direction, gradient = self.model.influence(x, y, progress=False, **self.options)
         share = direction * gradient
         found = {"share": share, "direction": direction, "gradient": gradient}[self.kind]
-        attribution = torch.from_numpy(np.ascontiguousarray(found.reshape(x.shape))).to(inputs)
+        # Whole numbers have no parts.
+        dtype = tensor.dtype if tensor.is_floating_point() else torch.get_default_dtype()
+        attribution = torch.from_numpy(np.ascontiguousarray(found.reshape(x.shape))).to(tensor.device, dtype)
+        attribution = (attribution,) if isinstance(inputs, tuple) else attribution
         if not return_convergence_delta:
             return attribution
         delta = share.reshape(len(x), -1).sum(axis=1) - fi
-        return attribution, torch.from_numpy(delta).to(inputs)
+        return attribution, torch.from_numpy(delta).to(tensor.device, dtype)
 
     def has_convergence_delta(self) -> bool:
         """Shares add up to FI, and `attribute` can say how well."""
         return True
+
+
+def _targets(torch: Any, target: Any, n: int) -> NDArray[np.int64]:
+    """A class for every sample."""
+    y = target.detach().cpu().numpy() if isinstance(target, torch.Tensor) else np.asarray(target)
+    if y.dtype.kind not in "iu" or y.size not in (1, n):
+        raise OptionError(f"target: give a class, or one for each of the {n} samples; these have shape {y.shape}, {y.dtype}")
+    return np.broadcast_to(y.reshape(-1), (n,)).astype(np.int64)

@@ -18,4 +18,6 @@ def score(frame: Any, model: Any, **options: Any) -> Any:
     scores = scorer.example()
     columns = {name: frame._meta[name] for name in kept}
     meta = pandas.DataFrame({**columns, **{name: scores[name] for name in scores if name not in columns}})
-    return frame.map_partitions(scorer, meta=meta)
+    # A column of objects that are all missing, as those of errors are, has no type that a file could be written with.
+    texts = {name: "string" for name in scores if name not in columns and scores[name].dtype.kind not in "biuf"}
+    return frame.map_partitions(scorer, meta=meta).astype(texts)

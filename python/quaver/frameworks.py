@@ -5,6 +5,8 @@ from __future__ import annotations
 import inspect
 import io
 import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -55,10 +57,18 @@ def from_torch(
         for part, training in was_training.items():
             part.training = training
     model = Model(file, output=output, head=head)
+    expected = _only(expected)
     if isinstance(expected, torch.Tensor) and output is None:
         arrays = {name: tensor.detach().cpu().numpy() for name, tensor in zip(names, inputs)}
         _compare(model, arrays if len(arrays) > 1 else arrays[names[0]], expected.detach().cpu().numpy(), tolerance)
     return model
+
+
+def _only(result: Any) -> Any:
+    """What a module gives; of a list or a mapping (as Hugging Face's models give) its one entry."""
+    if isinstance(result, Mapping):
+        result = list(result.values())
+    return result[0] if isinstance(result, (tuple, list)) and len(result) == 1 else result
 
 
 def _exported(torch: Any, module: Any, inputs: tuple[Any, ...], names: list[str], opset: int) -> bytes:
@@ -66,23 +76,52 @@ def _exported(torch: Any, module: Any, inputs: tuple[Any, ...], names: list[str]
     axes = {name: {0: "batch"} for name in (*names, "output")}
     # The exporter by tracing is the one that can keep BatchNorm apart. It is the only one of a PyTorch that does not ask which.
     tracing = {"dynamo": False} if "dynamo" in inspect.signature(torch.onnx.export).parameters else {}
-    with warnings.catch_warnings():
+    unsupported = getattr(torch.onnx, "OnnxExporterError", None) or torch.onnx.errors.OnnxExporterError
+    with warnings.catch_warnings(), _tensors_apart(torch, module):
         # It says on every call that it is not new.
         warnings.simplefilter("ignore")
-        torch.onnx.export(
-            module,
-            inputs,
-            buffer,
-            **tracing,
-            opset_version=opset,
-            # Folding would merge BatchNorm into the convolution before it, and both would lose their names.
-            training=torch.onnx.TrainingMode.PRESERVE,
-            do_constant_folding=False,
-            input_names=names,
-            output_names=["output"],
-            dynamic_axes=axes,
-        )
+        try:
+            torch.onnx.export(
+                module,
+                inputs,
+                buffer,
+                **tracing,
+                opset_version=opset,
+                # Folding would merge BatchNorm into the convolution before it, and both would lose their names.
+                training=torch.onnx.TrainingMode.PRESERVE,
+                do_constant_folding=False,
+                input_names=names,
+                output_names=["output"],
+                dynamic_axes=axes,
+            )
+        except unsupported as error:
+            raise ModelError(f"PyTorch cannot export the module: {str(error).splitlines()[0]}") from error
     return buffer.getvalue()
+
+
+@contextmanager
+def _tensors_apart(torch: Any, module: Any) -> Iterator[None]:
+    """Keeps the exporter from making one of tensors with equal values, such as the scales of all BatchNorms of a network that
+    was not trained: one parameter would have the name and the influence of several. It does so unless the module is
+    being trained, and asks before and after it runs; while it runs it is not."""
+    if isinstance(module, torch.jit.ScriptModule):
+        yield
+        return
+
+    def says(training: bool) -> Any:
+        def hook(part: Any, *_: Any) -> None:
+            part.training = training
+
+        return hook
+
+    hooks = (module.register_forward_pre_hook(says(False)), module.register_forward_hook(says(True)))
+    module.training = True
+    try:
+        yield
+    finally:
+        module.training = False
+        for hook in hooks:
+            hook.remove()
 
 
 def from_sklearn(
@@ -128,6 +167,11 @@ def _compare(model: Model, x: Any, expected: NDArray[Any], tolerance: float) -> 
         _near(model.predict_proba(x, progress=False), np.exp(expected.reshape(len(expected), -1)), tolerance)
     elif model.head == "Sigmoid":
         _near(model.predict_proba(x, progress=False)[:, 1:], expected.reshape(len(expected), -1)[:, -1:], tolerance)
+    elif model.head == "multi-label":
+        # A Sigmoid at the end was stripped, or there was none; what is nearer says which.
+        want = expected.reshape(len(expected), -1)
+        both = [answers(x, progress=False) for answers in (model.logits, model.predict_proba)]
+        _near(min(both, key=lambda got: float(np.abs(got - want).max(initial=0.0))), want, tolerance)
     else:
         got = model.logits(x, progress=False)
         want = expected.reshape(len(expected), -1)

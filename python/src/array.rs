@@ -1,6 +1,7 @@
 //! Results of one size per sample, written one after another into one array.
 
 use numpy::Element;
+use pyo3::exceptions::PyMemoryError;
 use pyo3::prelude::*;
 
 use crate::hints::{Array, Named};
@@ -12,12 +13,17 @@ pub struct Rows<T> {
 }
 
 impl<T: Named + Element> Rows<T> {
-    /// Room for `n_samples` results of shape `shape`.
-    pub fn new(n_samples: usize, shape: &[usize]) -> Self {
+    /// Room for `n_samples` results of shape `shape`. Where there is none it is Python's own error, as NumPy has it: that
+    /// an allocation fails would end the interpreter.
+    pub fn new(n_samples: usize, shape: &[usize]) -> PyResult<Self> {
         let n: usize = shape.iter().product();
-        Self {
-            values: Vec::with_capacity(n_samples.saturating_mul(n)),
-            shape: [&[n_samples], shape].concat(),
+        let shape = [&[n_samples], shape].concat();
+        let mut values = Vec::new();
+        match values.try_reserve_exact(n_samples.saturating_mul(n)) {
+            Ok(()) => Ok(Self { values, shape }),
+            Err(_) => Err(PyMemoryError::new_err(format!(
+                "a result of shape {shape:?} does not fit into memory: give fewer samples at a time"
+            ))),
         }
     }
 

@@ -90,14 +90,15 @@ impl Dataset {
     fn __getitem__<'py>(
         &self,
         py: Python<'py>,
-        index: usize,
+        index: isize,
     ) -> PyResult<(Array<'py, f64>, Option<usize>)> {
-        if index >= self.inner.len() {
-            return Err(PyIndexError::new_err(format!(
-                "sample {index} of {}",
-                self.inner.len()
-            )));
-        }
+        let n = self.inner.len();
+        // From the end, as of any sequence.
+        let place = match index < 0 {
+            true => n.checked_sub(index.unsigned_abs()),
+            false => Some(index.unsigned_abs()).filter(|&place| place < n),
+        };
+        let index = place.ok_or_else(|| PyIndexError::new_err(format!("sample {index} of {n}")))?;
         let sample = py.detach(|| self.inner.read(index));
         let sample = sample.map_err(|error| raised(error.into()))?;
         let values = Array::new(py, sample.values, self.inner.shape())?;

@@ -91,6 +91,19 @@ impl<'a, 'py> FromPyObject<'a, 'py> for ArrayLike<'py> {
     }
 }
 
+/// A dict by name, of values that are told apart later.
+pub struct Dictionary<'py>(pub Bound<'py, PyDict>);
+
+impl<'a, 'py> FromPyObject<'a, 'py> for Dictionary<'py> {
+    type Error = PyErr;
+
+    const INPUT_TYPE: PyStaticExpr = <Facts<'static> as IntoPyObject<'static>>::OUTPUT_TYPE;
+
+    fn extract(object: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        Ok(Self(object.cast::<PyDict>()?.to_owned()))
+    }
+}
+
 /// An object of another package, by the name that the stubs give it.
 macro_rules! foreign {
     ($name:ident, $module:literal, $class:literal) => {

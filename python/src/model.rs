@@ -309,7 +309,8 @@ impl Model {
     /// Products of cotangents c with the Jacobian, c J: a row of derivatives for each cotangent.
     ///
     /// `cotangents` is (K,) or (V, K), the same for every sample, or (N, V, K); the result is (N, *shape) for (K,), else
-    /// (N, V, *shape), float32, or float64 with precision="f64". `wrt` as for `jacobian`.
+    /// (N, V, *shape), float32, or float64 with precision="f64". Cotangents c (N, K) of the outputs, one for each sample as
+    /// PyTorch and JAX have them, are `c[:, None]` here, and the result is (N, 1, *shape). `wrt` as for `jacobian`.
     ///
     /// >>> import quaver
     /// >>> m, x = quaver.demo.model(), quaver.demo.glyphs(2).x
@@ -392,7 +393,7 @@ impl Model {
         let mut rows: Vec<Rows<f64>> = blocks
             .iter()
             .map(|_| Rows::new(view.len(), &[k, k]))
-            .collect();
+            .collect::<PyResult<_>>()?;
         let all = 0..view.len();
         detached(py, view.len(), how.progress, |ticker| {
             let stop = AtomicBool::new(false);
@@ -459,8 +460,8 @@ impl Model {
             .map_err(|error| raised(error.into()))?;
         let shape = self.inner.vjp_shape(wrt).map_err(raised)?;
         let n = view.len();
-        let (mut fi, mut along) = (Rows::new(n, &[]), Rows::new(n, &shape));
-        let mut gradient = Rows::new(n, &shape);
+        let (mut fi, mut along) = (Rows::new(n, &[])?, Rows::new(n, &shape)?);
+        let mut gradient = Rows::new(n, &shape)?;
         let rtol = rtol.unwrap_or(how.precision.default_rtol());
         detached(py, n, how.progress, |ticker| {
             let label = |index: usize, predicted: usize| labels[index].unwrap_or(predicted);
@@ -546,16 +547,21 @@ impl Model {
     }
 
     fn __repr__(&self) -> String {
-        let dims: Vec<String> = self
-            .inner
-            .input_shape()
-            .iter()
-            .map(usize::to_string)
-            .collect();
-        let comma = if dims.len() == 1 { "," } else { "" };
+        let tuple = |shape: &[usize]| {
+            let dims: Vec<String> = shape.iter().map(usize::to_string).collect();
+            let comma = if dims.len() == 1 { "," } else { "" };
+            format!("({}{comma})", dims.join(", "))
+        };
+        let inputs = match self.inner.inputs() {
+            several @ [_, _, ..] => {
+                let one = |port: &quaver::Port| format!("{} {}", port.name, tuple(&port.shape));
+                let several: Vec<String> = several.iter().map(one).collect();
+                format!("inputs {}", several.join(", "))
+            }
+            _ => format!("input {}", tuple(self.inner.input_shape())),
+        };
         format!(
-            "<quaver.Model: input ({}{comma}), {} classes, head {}>",
-            dims.join(", "),
+            "<quaver.Model: {inputs}, {} classes, head {}>",
             self.n_classes(),
             self.head()
         )
@@ -638,7 +644,7 @@ impl Model {
         put: impl Fn(&quaver::Prediction, &mut Rows<T>) + Send + Sync,
     ) -> PyResult<Array<'py, T>> {
         let view = x.view(None, self.inner.inputs())?;
-        let mut rows = Rows::new(view.len(), shape);
+        let mut rows = Rows::new(view.len(), shape)?;
         detached(py, view.len(), how.progress, |ticker| {
             let emit = |_, prediction| {
                 put(&prediction, &mut rows);
@@ -683,7 +689,7 @@ impl Model {
         let view = x.view(None, self.inner.inputs())?;
         let block = self.inner.vjp_shape(wrt).map_err(raised)?;
         let shape = [cotangents.shape, &block].concat();
-        let mut rows = Rows::<T>::new(view.len(), &shape);
+        let mut rows = Rows::<T>::new(view.len(), &shape)?;
         detached(py, view.len(), how.progress, |ticker| {
             let of = |index: usize| {
                 let at = index * cotangents.per_sample;

@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 
 use pyo3::prelude::*;
-use quaver::{Dataset, Description, LabelChoice, Network, Port, ScoreOptions, Source};
+use quaver::{Dataset, Description, LabelChoice, Network, Port, Precision, ScoreOptions, Source};
 use quaver_report::RunRecord;
 use quaver_results::Subjects;
 use quaver_store::record;
 use serde_json::{Value as Json, json};
 
-use crate::error::{data_error, raised};
+use crate::error::{data_error, option_error, raised};
 use crate::model::Model;
 use crate::samples::{Labels, Samples, View};
 use crate::tasks::store::Store;
@@ -120,7 +120,23 @@ impl<'py> Subject<'py> {
     ) -> PyResult<R> {
         match &self.origin {
             Origin::Store(store) => {
-                let selection = store.get().inner().select(&options.wrt).map_err(raised)?;
+                let store = store.get().inner();
+                let decided = [
+                    (
+                        "precision",
+                        options.precision == Precision::F64 && store.identity().precision != "f64",
+                    ),
+                    ("winograd", !options.winograd),
+                ];
+                if let Some((name, _)) = decided.iter().find(|(_, given)| *given) {
+                    return Err(option_error(format!(
+                        "{name}: {} is a store, where that was decided when it was filled; leave it out, or give a model with samples",
+                        store.folder().display()
+                    )));
+                }
+                let selection = store.select(&options.wrt);
+                let selection = selection.and_then(|chosen| chosen.merging(options));
+                let selection = selection.map_err(raised)?;
                 options.check(selection.description()).map_err(raised)?;
                 work(&selection, None)
             }

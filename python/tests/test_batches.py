@@ -82,14 +82,16 @@ def test_a_batch_of_errors_is_no_end(samples):
 
 
 def test_options_are_refused_early():
-    for options, text in (({"y": None}, "labels"), ({"strict": True}, "strict")):
+    for options, text in (({"y": None}, "labels"), ({"strict": True}, "strict"), ({"wrap": 1}, "'wrap'"), ({"wrt": "nothing"}, "nothing")):
         with pytest.raises(quaver.OptionError, match=text):
             Scorer(quaver.demo.model(), **options)
     with pytest.raises(quaver.DataError, match="no column 'x'"):
         Scorer(quaver.demo.model())({"y": [1]})
+    with pytest.raises(quaver.DataError, match="convert-string"):
+        Scorer(quaver.demo.model())({"x": np.array(["[0.1, 0.2]"], dtype=object), "y": [1]})
 
 
-def test_dask(samples, alone):
+def test_dask(samples, alone, tmp_path):
     frames = pytest.importorskip("dask.dataframe")
     pandas = pytest.importorskip("pandas")
     import dask
@@ -104,6 +106,13 @@ def test_dask(samples, alone):
         rows = lazy.compute()
     assert list(lazy.columns) == list(rows.columns)
     check(rows, alone)
+    # From files into files, with what Dask does unasked.
+    pytest.importorskip("pyarrow")
+    (tmp_path / "samples").mkdir()
+    frame.to_parquet(tmp_path / "samples" / "a.parquet")
+    files = quaver.dask.score(frames.read_parquet(tmp_path / "samples"), quaver.demo.model(), wrt=["input", "params"])
+    files.to_parquet(tmp_path / "scores")
+    check(pandas.read_parquet(tmp_path / "scores"), alone)
 
 
 @pytest.fixture(scope="module")

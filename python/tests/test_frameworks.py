@@ -50,6 +50,62 @@ def test_parameters_keep_their_names(network):
     assert len(m.blocks("layers")) == 3
 
 
+def test_equal_parameters_stay_apart():
+    """The exporter makes one tensor of equal ones, and the BatchNorms of a fresh network are all alike."""
+    torch = pytest.importorskip("torch")
+    nn = torch.nn
+
+    class Block(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.b = nn.BatchNorm1d(5), nn.BatchNorm1d(5)
+            self.out = nn.Linear(5, 3)
+
+        def forward(self, x):
+            assert not self.training
+            return self.out(torch.tanh(self.b(torch.tanh(self.a(nn.functional.dropout(x, training=self.training))))))
+
+    torch.manual_seed(0)
+    net = Block()
+    m = quaver.from_torch(net, torch.randn(2, 5))
+    assert all(part.training for part in net.modules()) and not net._forward_hooks and not net._forward_pre_hooks
+    assert {name.removeprefix("param:") for name in m.blocks("param:*")["block"]} == {name for name, _ in net.named_parameters()}
+    x = torch.randn(2, 5)
+    double = net.double().eval()
+    jacobian = torch.stack([torch.stack([torch.autograd.grad(z, double.b.weight, retain_graph=True)[0] for z in double(v[None])[0]]) for v in x.double()])
+    centred = jacobian - jacobian.mean(dim=1, keepdim=True)
+    expected = (centred @ centred.transpose(1, 2)).numpy()
+    np.testing.assert_allclose(m.grams(x, wrt="param:b.weight", precision="f64")["param:b.weight"], expected, rtol=1e-6, atol=1e-9)
+
+
+def test_what_is_compared_with_the_original():
+    torch = pytest.importorskip("torch")
+    nn = torch.nn
+
+    class Named(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.l = nn.Linear(4, 3)
+
+        def forward(self, x):
+            return {"logits": self.l(x)}
+
+    class Inverse(nn.Module):
+        def forward(self, x):
+            return torch.linalg.inv(x)
+
+    x = torch.randn(5, 4)
+    several = nn.Sequential(nn.Linear(4, 3), nn.Sigmoid())
+    m = quaver.from_torch(several, x, head="multi-label")
+    np.testing.assert_allclose(m.predict_proba(x), several(x).detach().numpy(), rtol=1e-5)
+    for module, options in ((Named(), {}), (several, {"head": "multi-label"}), (several[0], {"head": "multi-label"})):
+        assert quaver.from_torch(module, x, **options).n_classes == 3
+        with pytest.raises(quaver.ModelError, match="differs from the original"):
+            quaver.from_torch(module, x, tolerance=1e-12, **options)
+    with pytest.raises(quaver.ModelError, match="cannot export.*linalg_inv"):
+        quaver.from_torch(Inverse(), torch.randn(2, 3, 3))
+
+
 def test_several_inputs():
     torch = pytest.importorskip("torch")
 
@@ -64,6 +120,7 @@ def test_several_inputs():
     two = Two()
     a, b = torch.randn(6, 3), torch.randn(6, 5)
     m = quaver.from_torch(two, (a, b))
+    assert repr(m) == "<quaver.Model: inputs input0 (3,), input1 (5,), 4 classes, head logits>"
     x = {"input0": a.numpy(), "input1": b.numpy()}
     np.testing.assert_allclose(m.logits(x), two(a, b).detach().numpy(), rtol=1e-5, atol=1e-6)
     assert m.jacobian(x, wrt="input:input1").shape == (6, 4, 5)
@@ -98,6 +155,21 @@ def test_captum_shares_add_up(model, glyphs):
     np.testing.assert_allclose(variance, fi, rtol=1e-6)
     with pytest.raises(quaver.OptionError, match="kind"):
         Influence(model, kind="best")
+
+
+def test_captum_takes_what_captum_does(model, glyphs):
+    torch = pytest.importorskip("torch")
+    from quaver.captum import Influence
+
+    x = torch.tensor(glyphs.x[:3], dtype=torch.float32, requires_grad=True)
+    influence = Influence(model)
+    (one,) = influence.attribute((x,), target=3)
+    assert one.dtype == torch.float32 and torch.equal(one, influence.attribute(x, [3, 3, 3]))
+    whole = influence.attribute(torch.ones(2, 1, 28, 28, dtype=torch.uint8), 0)
+    assert whole.is_floating_point() and whole.abs().max() > 0
+    for bad in ({"inputs": glyphs.x}, {"inputs": x, "target": torch.tensor([1, 2])}, {"inputs": x, "target": 0.5}):
+        with pytest.raises(quaver.OptionError, match="inputs|target"):
+            influence.attribute(**bad)
 
 
 def test_scikit_learn():

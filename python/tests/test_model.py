@@ -203,3 +203,18 @@ def test_facts(model, tmp_path):
     assert "Conv" in quaver.operators()
     blocks = model.blocks("layers")
     assert blocks["n_coordinates"].sum() == 23946
+
+
+def test_a_result_that_no_memory_holds_is_an_error_and_not_the_end(model):
+    x, cotangents = np.zeros((20_000, 784), dtype=np.float32), np.zeros((200_000, 10))
+    with pytest.raises(MemoryError, match="fewer samples"):
+        model.vjp(x, cotangents, progress=False)
+
+
+def test_cotangents_of_each_sample(model, noise):
+    x = np.concatenate([noise, noise])[:4]
+    cotangents = np.random.default_rng(1).standard_normal((4, 10))
+    own = model.vjp(x, cotangents[:, None], precision="f64")
+    assert own.shape == (4, 1, 1, 28, 28)
+    want = np.einsum("nk,nk...->n...", cotangents, model.jacobian(x, precision="f64"))
+    assert np.allclose(own[:, 0], want, rtol=1e-9, atol=1e-12)

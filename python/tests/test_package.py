@@ -22,6 +22,13 @@ def test_importing_imports_nothing_optional():
     assert out.stdout.strip() == "[]"
 
 
+def test_parts_are_there_once_they_are_named():
+    parts = ["quaver.ray.score", "quaver.captum.Influence", "quaver.dask.score", "quaver.batches.Scorer", "quaver.frameworks.from_torch"]
+    code = f"import sys, quaver; print([{', '.join(f'{part}.__name__' for part in parts)}], hasattr(quaver, 'nothing'), [m for m in {OPTIONAL} if m in sys.modules])"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "['score', 'Influence', 'score', 'Scorer', 'from_torch'] False []"
+
+
 def test_what_is_missing_is_named():
     code = "import sys; sys.modules['polars'] = None\nimport quaver\nt = quaver.demo.model().blocks()\ntry: t.to_polars()\nexcept quaver.MissingDependencyError as e: print(e)"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -93,3 +100,31 @@ def test_outliers_in_the_manner_of_scikit_learn(model, glyphs):
             quaver.OutlierRanker(model, **bad).fit(glyphs.x, glyphs.y)
     with pytest.raises(quaver.OptionError, match="contamination"):
         quaver.OutlierRanker(model, contamination=0)
+
+
+def test_a_sample_that_cannot_be_scored_is_no_outlier(model, glyphs):
+    x = glyphs.x[:60].copy()
+    x[5, 0, 3, 3] = np.nan
+    ranker = quaver.OutlierRanker(model, contamination=0.05)
+    signs = ranker.fit_predict(x, glyphs.y[:60])
+    assert signs.shape == (60,) and (signs == -1).sum() == 3 and signs[5] == 1
+    assert np.isnan(ranker.scores_[5]) and ranker.ranking_[-1] == 5 and np.isfinite(ranker.threshold_)
+
+
+def test_outlier_rankers_are_estimators(model, glyphs):
+    base = pytest.importorskip("sklearn.base")
+    pipeline = pytest.importorskip("sklearn.pipeline")
+    preprocessing = pytest.importorskip("sklearn.preprocessing")
+    ranker = quaver.OutlierRanker(model, measure="fi_lambda", contamination=0.1, lambda_=10.0)
+    twin = base.clone(ranker)
+    assert twin is not ranker and twin.model is model and twin.get_params() == ranker.get_params()
+    assert repr(twin) == repr(ranker) and "lambda_=10.0" in repr(ranker)
+    twin.set_params(contamination=0.2, lambda_=1.0)
+    assert ranker.contamination == 0.1 and ranker.score_options == {"lambda_": 10.0}
+    assert base.is_outlier_detector(ranker)
+    steps = pipeline.Pipeline([("scale", preprocessing.FunctionTransformer(lambda x: x / 255)), ("rank", ranker)])
+    signs = steps.fit_predict(glyphs.x * 255, glyphs.y)
+    assert np.array_equal(signs, ranker.fit_predict(glyphs.x * 255 / 255, glyphs.y))
+    assert "OutlierRanker" in repr(base.clone(steps))
+    with pytest.raises(quaver.OptionError, match="contamination"):
+        ranker.set_params(contamination=2).fit(glyphs.x, glyphs.y)

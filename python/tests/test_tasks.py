@@ -106,6 +106,24 @@ def test_outliers_are_found_as_scikit_learn_counts(model):
     assert list(ranking["p_label"]) == sorted(found["p_label"])[:5]
 
 
+def test_a_store_merges_classes(command, here):
+    command(here, "score", "m.onnx", "a.npz", "--store", "apart", "--quiet")
+    command(here, "analyze", "apart", "--classes", "3", "-o", "cli.csv")
+    quaver.analyze("apart", classes=3).save("py.csv")
+    assert pathlib.Path("py.csv").read_bytes() == pathlib.Path("cli.csv").read_bytes()
+    for decided in ({"precision": "f64"}, {"winograd": False}):
+        with pytest.raises(quaver.OptionError, match=next(iter(decided))):
+            quaver.outliers("apart", **decided)
+
+
+def test_several_files_are_one_dataset(command, here):
+    command(here, "score", "m.onnx", "{a,b}.npz", "-o", "cli.csv")
+    model, data = opened("{a,b}.npz")
+    assert len(data) == 180
+    model.score(data).save("py.csv")
+    assert pathlib.Path("py.csv").read_bytes() == pathlib.Path("cli.csv").read_bytes()
+
+
 def test_comparison(command, here):
     command(here, "compare", "m.onnx", "--train", "a.npz", "--test", "b.npz", "--resamples", 100, "-o", "cli.csv", "--report", "cli.html")
     model, train = opened("a.npz")

@@ -38,6 +38,15 @@ impl ModelArgs {
         record::of_model(record, &self.options())
     }
 
+    /// The first option that was given. Of a store, whose network was read before, none has a meaning.
+    pub fn given(&self) -> Option<&'static str> {
+        first_given(&[
+            ("--output", self.output.is_some()),
+            ("--input-shape", self.input_shape.is_some()),
+            ("--head", self.options().head != HeadChoice::Detect),
+        ])
+    }
+
     pub fn options(&self) -> LoadOptions {
         LoadOptions {
             output: self.output.clone(),
@@ -142,6 +151,32 @@ impl DataArgs {
         Ok(record::of_data(record, &self.options()?, indices, limit))
     }
 
+    /// The first option that was given. Of a store, whose data were read before, none has a meaning.
+    pub fn given(&self) -> Option<&'static str> {
+        first_given(&[
+            ("--format", self.format.is_some()),
+            ("--x-key", self.x_key != "x"),
+            ("--y-key", self.y_key != "y"),
+            ("--columns", !self.columns.is_empty()),
+            ("--label-column", self.label_column.is_some()),
+            ("--input", !self.input.is_empty()),
+            ("--labels", self.labels.is_some()),
+            ("--class-map", self.class_map.is_some()),
+            ("--follow-links", self.follow_links),
+            ("--layout", self.layout.is_some()),
+            ("--transform", self.transform.is_some()),
+            ("--scale", self.scale.is_some()),
+            ("--mean", !self.mean.is_empty()),
+            ("--std", !self.std.is_empty()),
+            ("--resize", self.resize.is_some()),
+            ("--crop", self.crop.is_some()),
+            ("--interpolation", self.interpolation.is_some()),
+            ("--colours", self.colours.is_some()),
+            ("--indices", self.indices.is_some()),
+            ("--limit", self.limit.is_some()),
+        ])
+    }
+
     /// What the transform file says, and over it what the command line does.
     pub fn options(&self) -> Result<OpenOptions, Failure> {
         let mut options = OpenOptions {
@@ -232,6 +267,12 @@ impl DataArgs {
         let subset = subset.map_err(|error| Failure::Input(format!("{}: {error}", path.display())));
         Ok(Box::new(subset?))
     }
+}
+
+/// The first of these options that was given.
+pub fn first_given(options: &[(&'static str, bool)]) -> Option<&'static str> {
+    let given = options.iter().find(|(_, given)| *given);
+    given.map(|(name, _)| *name)
 }
 
 /// Reads what knows how to read itself.

@@ -10,12 +10,12 @@ use clap::Args;
 use quaver::{LabelChoice, Model, ScoreOptions};
 use quaver_store::{Shard, Store};
 
-use crate::arguments::{DataArgs, ModelArgs};
+use crate::arguments::{DataArgs, ModelArgs, first_given};
 use crate::console::Console;
 use crate::failure::Failure;
 use crate::pages::file_name;
 
-pub use job::{Input, Job, NetworkInput};
+pub use job::{Input, Job, NetworkInput, Tally};
 pub use measures::MeasureArgs;
 
 /// What is scored.
@@ -100,7 +100,7 @@ pub struct ScoringArgs {
 #[command(next_help_heading = "Run")]
 pub struct RunArgs {
     /// Keep outputs and class Grams of every sample in this folder: the same command goes on where it stopped, and
-    /// every command takes the folder in place of MODEL DATA.
+    /// analyze, score, outliers, layers and compare take the folder in place of MODEL DATA.
     #[arg(long, value_name = "DIR")]
     pub store: Option<PathBuf>,
 
@@ -148,6 +148,23 @@ impl ScoringArgs {
             )));
         }
         let store = Store::open(folder)?;
+        let precision = store.identity().precision.as_str();
+        let decided = [
+            ("--memory", self.run.memory.is_some()),
+            (
+                "--precision",
+                self.measures.precision == "f64" && precision != "f64",
+            ),
+            ("--no-winograd", self.measures.no_winograd()),
+            ("--targets", self.measures.targets().is_some()),
+        ];
+        let decided = first_given(&decided);
+        if let Some(option) = decided.or(self.data.given()).or(self.model.given()) {
+            return Err(Failure::Input(format!(
+                "{option}: {} is a store, where that was decided when it was filled; leave the option out, or give the network and its data",
+                folder.display()
+            )));
+        }
         let (samples, n) = (store.samples(), store.identity().n_samples);
         if samples.len() < n {
             console.note(format_args!(

@@ -17,6 +17,8 @@ mod parquet;
 mod parquet_pages;
 mod tar;
 
+pub use idx::labels_beside;
+
 /// One format: the name by which it is chosen, how it is recognised, and what opens it.
 struct Format {
     name: &'static str,

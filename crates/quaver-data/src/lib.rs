@@ -35,11 +35,12 @@ mod units;
 
 pub use dataset::{Dataset, InMemory, Sample};
 pub use error::{DataError, DataErrorKind};
-pub use formats::{format_names, open};
+pub use formats::{format_names, labels_beside, open};
 pub use joined::{InputFile, Joined};
 pub use labels::check_labels;
 pub use options::{Layout, OpenOptions};
 pub use picture::{Centre, Colours, Crop, Resize};
 pub use resample::Interpolation;
+pub use shards::expand as expand_pattern;
 pub use subset::{Subset, parse_indices};
 pub use units::Units;

@@ -24,7 +24,10 @@ struct Part {
 /// The files that a pattern stands for, in order; `None` for a path that is none, or that exists as it is.
 ///
 /// `{000..012}` counts, with as many digits; `{a,b}` chooses; `*` and `?` match in the last part of a path.
-pub(crate) fn expand(path: &Path) -> Result<Option<Vec<PathBuf>>, DataError> {
+///
+/// # Errors
+/// When a pattern matches no file, stands for too many or is not closed, or its folder cannot be read.
+pub fn expand(path: &Path) -> Result<Option<Vec<PathBuf>>, DataError> {
     let text = path.to_string_lossy();
     if !text.contains(['{', '*', '?']) || path.exists() {
         return Ok(None);

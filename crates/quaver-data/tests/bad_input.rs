@@ -160,6 +160,18 @@ fn paths_without_a_file() {
 }
 
 #[test]
+fn a_folder_of_tables_is_named_by_a_pattern() {
+    let place = Place::new();
+    place.write("saved/state.json", b"{}");
+    place.write("saved/data-00000-of-00001.arrow", b"");
+    let found = first_error(&place, "saved", &OpenOptions::default(), None);
+    check(found, Format, "saved", "saved/*.arrow'");
+    place.write("other/readme.md", b"");
+    let found = first_error(&place, "other", &OpenOptions::default(), None);
+    check(found, Format, "other", "no samples");
+}
+
+#[test]
 fn line_breaks_in_names_do_not_break_the_line() {
     let place = Place::new();
     let x = npy_f32(&[1, 1], &[0.0]);

@@ -281,6 +281,16 @@ fn arrays_in_a_shard() {
     assert_eq!((sample.values, sample.label), (vec![2.0; 6], Some(2)));
 }
 
+/// Their decoders have no bound, and a page of a few bytes might unpack to all memory there is.
+#[test]
+fn codecs_that_are_not_read_are_named() {
+    for name in ["gzip", "Brotli"] {
+        let file = fixture(&format!("columns_{}.parquet", name.to_lowercase()));
+        let said = message(open(&file, &OpenOptions::default(), None));
+        assert!(said.contains(name) && said.contains("Zstandard"), "{said}");
+    }
+}
+
 #[test]
 fn patterns_stand_for_several_files() {
     let place = Place::new();

@@ -16,13 +16,19 @@ const END: u64 = 1 << 26;
 const MOST_FILES: usize = 50_000_000;
 
 /// The name, length and SHA-256 of a file: of all bytes up to 1 GiB, of 64 MiB at either end beyond. Of a folder, the
-/// hash of its files' names and lengths, which are not read.
+/// hash of its files' names and lengths, which are not read. Of a pattern that stands for several files, that of each; of MNIST's images also that of the labels
+/// beside them.
 ///
 /// # Errors
 /// Names what cannot be read.
 pub fn fingerprint(path: &Path) -> Result<Json, Error> {
     let name = path.file_name().unwrap_or(path.as_os_str());
     let name = name.to_string_lossy().into_owned();
+    if let Some(files) = quaver::expand_pattern(path)? {
+        let files = files.iter().map(|file| fingerprint(file));
+        let files: Vec<Json> = files.collect::<Result<_, _>>()?;
+        return Ok(json!({"name": name, "files": files}));
+    }
     let described =
         |error: io::Error| Error::new(ErrorKind::Data, format!("{}: {error}", path.display()));
     if path.is_dir() {
@@ -32,10 +38,14 @@ pub fn fingerprint(path: &Path) -> Result<Json, Error> {
         }));
     }
     let (n_bytes, sha256) = of_file(path).map_err(described)?;
-    Ok(match n_bytes <= WHOLE {
+    let mut found = match n_bytes <= WHOLE {
         true => json!({"name": name, "n_bytes": n_bytes, "sha256": sha256}),
         false => json!({"name": name, "n_bytes": n_bytes, "sha256_of_ends": sha256}),
-    })
+    };
+    if let Some(labels) = quaver::labels_beside(path) {
+        found["labels"] = fingerprint(&labels)?;
+    }
+    Ok(found)
 }
 
 /// The length and SHA-256 of what is in memory: `pieces`, one after another.

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use quaver::{
-    Block, ClassGram, Description, Error, ErrorKind, Evaluation, Reader, SampleFailure, Source,
+    Block, ClassGram, Classes, Description, Error, ErrorKind, Evaluation, LabelChoice, Reader,
+    SampleFailure, ScoreOptions, Source,
 };
 use wildmatch::WildMatch;
 
@@ -19,10 +20,36 @@ pub struct Selection<'a> {
     store: &'a Store,
     /// For each chosen block, which of the store's are its sum.
     sums: Vec<Vec<usize>>,
+    /// Which classes are kept apart, as seen from whose label, where the store has all of them apart.
+    merging: Option<(Classes, LabelChoice)>,
     description: Description,
 }
 
 impl<'a> Selection<'a> {
+    /// The same with classes merged as `options` ask for it; a store of all classes has what it takes.
+    ///
+    /// # Errors
+    /// If the store merged them otherwise when it was filled, or there is no softmax to merge classes of.
+    pub fn merging(mut self, options: &ScoreOptions) -> Result<Self, Error> {
+        let refuse = |why: String| Err(Error::new(ErrorKind::Option, format!("--classes {why}")));
+        let (stored, _) = self.store.identity().merging()?;
+        match options.classes {
+            None => Ok(self),
+            Some(classes) if classes == stored => Ok(self),
+            Some(classes) if stored != Classes::All => refuse(format!(
+                "{classes}: the store was filled with {stored}; other classes need the network"
+            )),
+            Some(classes) if !self.description.family.has_classes() => {
+                refuse(format!("{classes}: only those of a softmax can be merged"))
+            }
+            Some(classes) => {
+                self.merging = Some((classes, options.label));
+                self.description.merges_classes = true;
+                Ok(self)
+            }
+        }
+    }
+
     pub(crate) fn new(store: &'a Store, wrt: &[String]) -> Result<Self, Error> {
         let mut description = store.identity().description(store.samples().len())?;
         let stored = std::mem::take(&mut description.blocks);
@@ -76,6 +103,7 @@ impl<'a> Selection<'a> {
         Ok(Self {
             store,
             sums,
+            merging: None,
             description,
         })
     }
@@ -193,10 +221,14 @@ impl Selection<'_> {
                 .map(|places| places.iter().map(|&at| lost.get(at).unwrap_or(&0.0)).sum())
                 .collect(),
         };
-        Ok(Evaluation {
+        let chosen = Evaluation {
             grams,
             lost_traces,
             ..evaluation
-        })
+        };
+        match self.merging {
+            Some((classes, label)) => chosen.merged(classes, label),
+            None => Ok(chosen),
+        }
     }
 }

@@ -95,7 +95,7 @@ impl Store {
             return Err(Error::new(
                 ErrorKind::Option,
                 format!(
-                    "--shard {}/{}: {} samples are {} parts, so that this shard has none; use fewer shards",
+                    "--shard {}/{}: this shard has no samples, for {} are handed out in {} parts; use fewer shards",
                     shard.number,
                     shard.of,
                     identity.n_samples,
@@ -220,11 +220,10 @@ impl Store {
     }
 
     fn must_be(&self, manifest: &Manifest) -> Result<(), Error> {
-        let difference = match self.manifest.parts == manifest.parts {
-            true => self.manifest.identity.difference(&manifest.identity),
-            false => Some("shard".to_owned()),
-        };
-        match difference {
+        // Other data may be cut otherwise, and then it is they that differ.
+        let difference = self.manifest.identity.difference(&manifest.identity);
+        let same_parts = self.manifest.parts == manifest.parts;
+        match difference.or((!same_parts).then(|| "shard".to_owned())) {
             None => Ok(()),
             Some(what) => Err(of_store(
                 &self.folder,

@@ -47,6 +47,7 @@ mod inspect;
 pub mod layers;
 mod map;
 mod measure;
+mod merging;
 mod model;
 mod network;
 pub mod outliers;
@@ -79,7 +80,8 @@ pub use score::{
 
 pub use quaver_data::{
     Centre, Colours, Crop, DataError, Dataset, InMemory, InputFile, Interpolation, Joined, Layout,
-    OpenOptions, Resize, Sample, Subset, Units, check_labels, format_names, open, parse_indices,
+    OpenOptions, Resize, Sample, Subset, Units, check_labels, expand_pattern, format_names,
+    labels_beside, open, parse_indices,
 };
 pub use quaver_engine::{
     Graph, Head, HeadChoice, HeadKind, Initializer, Layer, LayerUnits, OperatorInfo, Real,

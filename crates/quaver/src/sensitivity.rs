@@ -57,7 +57,7 @@ pub(crate) struct Response {
 }
 
 /// The seed of the random signs that estimate what merging classes loses.
-const PROBE_SEED: u64 = 0;
+pub(crate) const PROBE_SEED: u64 = 0;
 
 impl<T: Real> Sensitivity<T> {
     pub(crate) fn new(

@@ -12,7 +12,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use quaver_data::Dataset;
+use quaver_data::{DataError, Dataset};
 use quaver_engine::{Program, Real};
 use quaver_geometry::Softmax;
 
@@ -259,7 +259,7 @@ impl Bench<'_> {
         })
     }
 
-    /// Every sample's label and logits.
+    /// Every sample's label and logits; those that cannot be read are left out, as they are of the study.
     fn answers<T: Real>(&self, model: &Model) -> Result<Vec<(Option<usize>, Softmax)>, Error> {
         if !model.family().has_classes() {
             return Err(Error::new(
@@ -271,8 +271,10 @@ impl Bench<'_> {
         let mut workspace = program.workspace();
         let lengths: Vec<usize> = model.inputs().iter().map(crate::Port::n_values).collect();
         (0..self.dataset.len())
-            .map(|at| {
-                let sample = self.dataset.read(at)?;
+            .map(|at| self.dataset.read(at))
+            .filter(|read| !read.as_ref().is_err_and(DataError::is_of_sample))
+            .map(|read| {
+                let sample = read?;
                 let values: Vec<T> = sample.values.iter().map(|&x| T::from_f64(x)).collect();
                 let mut rest = values.as_slice();
                 let inputs: Vec<&[T]> = lengths

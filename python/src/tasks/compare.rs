@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use pyo3::inspect::PyStaticExpr;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTuple};
+use pyo3::types::PyTuple;
 use pyo3::{Borrowed, type_hint_subscript, type_hint_union};
 use quaver::compare::{BlockComparison, CompareStudy, Side};
 use quaver::statistics::Bootstrap;
@@ -16,7 +16,7 @@ use serde_json::json;
 
 use super::save_page;
 use crate::error::option_error;
-use crate::hints::{ARRAY_LIKE, Array, Figure};
+use crate::hints::{ARRAY_LIKE, Array, Dictionary, Figure};
 use crate::options::{Choice, Wrt};
 use crate::samples::{Labels, Samples};
 use crate::scoring::Scoring;
@@ -78,7 +78,7 @@ impl<'py> Read<'py> {
 pub enum Networks<'py> {
     /// Several, in the order of the dict.
     #[pyo3(transparent)]
-    Several(Bound<'py, PyDict>),
+    Several(Dictionary<'py>),
     /// One.
     #[pyo3(transparent)]
     One(Given<'py>),
@@ -96,7 +96,7 @@ impl<'py> Networks<'py> {
                 };
                 Ok(vec![(name, origin)])
             }
-            Self::Several(dict) => {
+            Self::Several(Dictionary(dict)) => {
                 let one = |(name, given): (Bound<'py, PyAny>, Bound<'py, PyAny>)| {
                     let origin = given.extract::<Given<'py>>()?.read(py)?;
                     Ok((name.extract()?, origin))

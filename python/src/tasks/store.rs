@@ -117,10 +117,10 @@ pub fn fill<'py>(
 
 /// Computes any measure again from a store, without the network: a `Table` as `Model.score` gives.
 ///
-/// `store` is a `Store` or its folder. `wrt` chooses and adds up the blocks that it holds (default: all). Other keywords as for
-/// `Model.score`.
+/// `store` is a `Store` or its folder. `wrt` chooses and adds up the blocks that it holds (default: all),
+/// `classes` merges classes that it has apart. Other keywords as for `Model.score`.
 #[pyfunction]
-#[pyo3(signature = (store, *, wrt = None, label = Choice::Word("true".to_owned()), objective = "nll", lambda_ = 1.0, rtol = None, compat = None, strict = false, threads = None, progress = None))]
+#[pyo3(signature = (store, *, wrt = None, label = Choice::Word("true".to_owned()), objective = "nll", classes = None, lambda_ = 1.0, rtol = None, compat = None, strict = false, threads = None, progress = None))]
 #[allow(clippy::too_many_arguments, reason = "keyword arguments")]
 pub fn analyze<'py>(
     py: Python<'py>,
@@ -128,6 +128,7 @@ pub fn analyze<'py>(
     wrt: Option<Wrt>,
     label: Choice,
     objective: &str,
+    classes: Option<Choice>,
     lambda_: f64,
     rtol: Option<f64>,
     compat: Option<f64>,
@@ -136,7 +137,8 @@ pub fn analyze<'py>(
     progress: Option<bool>,
 ) -> PyResult<Table> {
     let scoring = Scoring::new(
-        wrt, &label, objective, None, lambda_, rtol, compat, strict, "f32", true, threads, progress,
+        wrt, &label, objective, classes, lambda_, rtol, compat, strict, "f32", true, threads,
+        progress,
     )?;
     let origin = match store {
         Given::Path(path) if !quaver_store::is_store(&path) => {

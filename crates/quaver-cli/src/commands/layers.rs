@@ -19,7 +19,7 @@ use crate::console::Console;
 use crate::failure::Failure;
 use crate::interrupt::stop_flag;
 use crate::pages;
-use crate::scoring::{ScoringArgs, Subject, SubjectArgs};
+use crate::scoring::{ScoringArgs, Subject, SubjectArgs, Tally};
 
 /// Names of layers are long, and without them a table is of no use.
 const WIDE: TextOptions = TextOptions {
@@ -102,6 +102,7 @@ struct Found {
     report: LayerReport,
     verification: Option<Verification>,
     record: RunRecord,
+    tally: Tally,
 }
 
 impl Layers {
@@ -153,7 +154,8 @@ impl Layers {
                 .with("networks", all.iter().map(to_json).collect::<Vec<Json>>())
                 .to_json_pretty(),
             false => all.iter().map(|found| self.text(found)).collect(),
-        })
+        })?;
+        all.iter().try_for_each(|found| found.tally.verdict())
     }
 
     fn study(&self, console: &Console, subject: &Subject<'_>) -> Result<Found, Failure> {
@@ -165,7 +167,7 @@ impl Layers {
         let source = job.source(console)?;
         let record = job.record("layers", source.description())?;
         let mut study = LayerStudy::default();
-        job.each(console, &*source, |scored| {
+        let tally = job.each(console, &*source, |scored| {
             if let Ok(scores) = scored {
                 scores.iter().for_each(|score| study.add(score));
             }
@@ -222,6 +224,7 @@ impl Layers {
             report,
             verification,
             record,
+            tally,
         })
     }
 

@@ -21,10 +21,10 @@ use summaries::Summaries;
 
 /// Score every sample: the influence measure FI with rank, ceiling and saturation, and companions that do not saturate.
 ///
-/// DATA is an .npz or .npy array file, an idx file (MNIST, gzipped or not), CIFAR-10 or CIFAR-100 binary records, or a
-/// folder of images with one sub-folder per class. Unless --wrt says otherwise the whole input is the perturbed block.
-/// Without -o the most influential samples and a summary are printed; with it every sample and block is a row of FILE
-/// and the summary is printed.
+/// DATA is an .npz or .npy array file, a table (Parquet, Arrow, Feather, CSV, TSV), tar shards (WebDataset), a folder of
+/// images, an idx file (MNIST) or CIFAR binary records; a pattern in quotes stands for several files. Unless --wrt says
+/// otherwise the whole input is the perturbed block. Without -o the most influential samples and a summary are printed;
+/// with it every sample and block is a row of FILE and the summary is printed.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -32,6 +32,7 @@ Examples:
   quaver score model.onnx data.npz -o scores.parquet --report scores.html
   quaver score mnist.onnx t10k-images-idx3-ubyte.gz --labels t10k-labels-idx1-ubyte.gz --scale 1/255
   quaver score cifar.onnx test_batch.bin --scale 1/255 --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225
+  quaver score net.onnx 'train-{000..127}.tar' --transform preprocessor_config.json -o scores.parquet
   quaver score net.onnx photos/ --resize 224x224 --label predicted --limit 100
   quaver score model.onnx data.npz --wrt layers -o layers.parquet
   quaver score model.onnx data.npz --wrt input --wrt params --wrt input+params --objective margin
@@ -40,7 +41,7 @@ Examples:
   quaver score model.onnx data.npz --store grams        # then: quaver analyze grams")]
 pub struct Score {
     #[command(flatten)]
-    subject: SubjectArgs,
+    pub(super) subject: SubjectArgs,
 
     /// Write one row per sample to FILE (.parquet, .csv, .ndjson), or as NDJSON to stdout (-).
     #[arg(short, long, value_name = "FILE")]
@@ -99,11 +100,6 @@ impl Score {
         let described = source.description();
         let table = ScoreTable::new(described, &job.options);
         let columns = table.columns();
-        let run = Run {
-            command: self,
-            options: &job.options,
-            one_block: described.blocks.len() == 1,
-        };
         let record = job.record(command, described)?;
         let rank_by = columns
             .iter()
@@ -151,6 +147,12 @@ impl Score {
                 &record,
             )?;
         }
+        let run = Run {
+            command: self,
+            options: &job.options,
+            n_failed: tally.failed,
+            one_block: described.blocks.len() == 1,
+        };
         run.report(console, &columns, &summaries, ranking.into_rows(), record)?;
         tally.verdict()
     }

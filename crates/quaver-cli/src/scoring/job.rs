@@ -121,7 +121,10 @@ impl<'a> Job<'a> {
     /// Whoever has the evaluations. Where they are kept they are computed first, with progress.
     pub fn source(&self, console: &Console) -> Result<Box<dyn Source + '_>, Failure> {
         let network = match &self.input {
-            Input::Store(store) => return Ok(Box::new(store.select(&self.options.wrt)?)),
+            Input::Store(store) => {
+                let chosen = store.select(&self.options.wrt)?;
+                return Ok(Box::new(chosen.merging(&self.options)?));
+            }
             Input::Network(network) => network,
         };
         let source = network.network(&self.options)?;

@@ -45,13 +45,17 @@ impl Folder {
             .cloned()
             .collect();
         if folders.is_empty() {
-            let images = names.into_iter().filter(|name| is_image(Path::new(name)));
+            let images = names.iter().filter(|name| is_image(Path::new(name)));
+            let images: Vec<(usize, OsString)> = images.map(|name| (0, name.clone())).collect();
+            if images.is_empty() {
+                return Err(without_images(path, &names));
+            }
             return Ok(Self {
                 root: path.to_path_buf(),
                 folders: vec![OsString::new()],
                 labels: None,
                 class_names: None,
-                images: images.map(|name| (0, name)).collect(),
+                images,
             });
         }
         if options.labels.is_some() {
@@ -100,6 +104,26 @@ impl Folder {
     fn below(&self, index: usize) -> PathBuf {
         let (folder, name) = &self.images[index];
         Path::new(&self.folders[*folder]).join(name)
+    }
+}
+
+/// A folder of tables or archives is a dataset to its user, whose files are named by a pattern here.
+fn without_images(path: &Path, names: &[OsString]) -> DataError {
+    let endings = ["arrow", "parquet", "tar", "npz", "npy", "csv"];
+    let has = |ending: &&str| {
+        let mut extensions = names.iter().filter_map(|name| Path::new(name).extension());
+        extensions.any(|extension| extension == *ending)
+    };
+    match endings.into_iter().find(has) {
+        Some(ending) => DataError::at(
+            DataErrorKind::Format,
+            path,
+            format_args!(
+                "is a folder without images: name the files in it, '{}'",
+                path.join(format!("*.{ending}")).display()
+            ),
+        ),
+        None => no_samples(path),
     }
 }
 

@@ -83,7 +83,7 @@ fn number(code: u8) -> Option<Number> {
 }
 
 /// The file of labels that lies beside a file of images with the names of MNIST, if there is one.
-fn labels_beside(images: &Path) -> Option<PathBuf> {
+pub fn labels_beside(images: &Path) -> Option<PathBuf> {
     let name = images.file_name()?.to_str()?;
     let name = [
         ("images-idx3-ubyte", "labels-idx1-ubyte"),

@@ -4,6 +4,7 @@
 //! A page's header is a struct in Thrift's compact protocol: fields of a type and a number each, counted up from the
 //! one before, until a stop byte.
 
+use parquet::basic::Compression;
 use parquet::file::metadata::ColumnChunkMetaData;
 
 use crate::file::Region;
@@ -39,6 +40,18 @@ pub(super) fn check(
         )
     };
     let corrupt = || refuse("has corrupt pages");
+    // Decoders of the others unpack without a bound.
+    let packed_by = match chunk.compression() {
+        Compression::GZIP(_) => Some("gzip"),
+        Compression::BROTLI(_) => Some("Brotli"),
+        Compression::LZO => Some("LZO"),
+        _ => None,
+    };
+    if let Some(name) = packed_by {
+        return Err(refuse(&format!(
+            "is packed by {name}, which is not read: write the file again with Zstandard, Snappy or LZ4"
+        )));
+    }
     let (start, length) = chunk.byte_range();
     let end = start.checked_add(length).filter(|&end| end <= region.len());
     let end = end.ok_or_else(|| refuse("lies past the end of the file"))?;

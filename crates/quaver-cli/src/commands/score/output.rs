@@ -30,6 +30,8 @@ const SHOWN: [&str; 12] = [
 pub struct Run<'a> {
     pub command: &'a Score,
     pub options: &'a ScoreOptions,
+    /// Samples that are a row with an error.
+    pub n_failed: usize,
     pub one_block: bool,
 }
 
@@ -79,7 +81,7 @@ impl Run<'_> {
                 console.result(&text)?;
                 console.note(format_args!(
                     "{} rows written to {}",
-                    summaries.n_rows(),
+                    summaries.n_rows() + self.n_failed as u64,
                     path.display()
                 ));
                 Ok(())
