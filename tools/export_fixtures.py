@@ -257,7 +257,7 @@ EXPORTERS = [
 ONLY = {
     "folded": {"distilbert", "lstm", "gru", "rnn", "encoder", "squeezenet"},
     "optimized23": {"distilbert", "vit"},
-    "optimized": {"resnet", "mobilenet_v3", "convnext", "vit", "swin", "distilbert", "lstm"},
+    "optimized": {"resnet", "mobilenet_v3", "convnext", "vit", "distilbert", "lstm"},
     "cast": {"resnet", "distilbert"},
     "half": {"resnet"},
     "brain": {"resnext"},
