@@ -1,12 +1,13 @@
 """Exports small versions of the classifiers people use, with what PyTorch says about them in double precision.
 
     pip install -r tools/requirements-fixtures.txt
-    python tools/export_fixtures.py crates/quaver-engine/tests/fixtures [NAME ...]
+    python tools/export_fixtures.py crates/quaver-engine/tests/fixtures [NAME | EXPORTER ...]
 
 A fixture is a gzipped ONNX model whose trainable initializers hold no data. Both sides draw them alike: the i-th
 initializer without data (from 0) is, element by element, shift + scale * (2u - 1) with its own scale and shift
 (kept in the external_data entries of those names) and u = (SplitMix64 >> 11) * 2^-53, the generator started at
-(i + 1) * 0xD1B54A32D192ED03 modulo 2^64. Extra initializers hold what is to be reproduced for one sample:
+(i + 1) * 0xD1B54A32D192ED03 modulo 2^64. Where the initializer is of half precision, both round what they drew to single
+precision and then to its type; the derivatives are those in double precision at these weights. Extra initializers hold what is to be reproduced for one sample:
 "expected/x", "expected/logits" (K) and "expected/gram" (K x K, J Jt), J being the derivative of the logits by the
 input, or by the value that the graph's name says; "expected/params" is the same for all trainable parameters together,
 "expected/param/NAME" for each of them that the file has under its own name. Without "expected/x" the sample is drawn too, with i = 9999, scale 1
@@ -14,6 +15,7 @@ and shift 0.
 """
 
 import contextlib
+import copy
 import gzip
 import io
 import math
@@ -186,6 +188,18 @@ def efficientnet_v2():
     return efficientnet.EfficientNet(config, 0.0, num_classes=K, last_channel=32)
 
 
+class Narrow(nn.Module):
+    """A network that computes in half precision, of inputs and to outputs that do not."""
+
+    def __init__(self, model, dtype):
+        super().__init__()
+        self.model = model
+        self.dtype = dtype
+
+    def forward(self, x):
+        return self.model(x.to(self.dtype)).double()
+
+
 def transformer(kind):
     import transformers as t
 
@@ -235,8 +249,20 @@ MODELS = {
     "rearranged": (Rearranged, (4, 6)),
 }
 # As most people call it, the exporter folds constants: small weights come out transposed, cut and joined, nameless.
-EXPORTERS = [("ts", 11), ("ts", 17), ("folded", 17), ("dynamo", 18), ("dynamo", 23)]
-FOLDED = {"distilbert", "lstm", "gru", "rnn", "encoder", "squeezenet"}
+# "optimized" is the newer exporter with its optimizer and a dynamic batch, "cast" has weights that are widened where
+# they are used, "half" and "brain" compute in fp16 and bf16 between a cast of the input and one of the logits.
+EXPORTERS = [
+    ("ts", 11), ("ts", 17), ("folded", 17), ("dynamo", 18), ("dynamo", 23), ("optimized", 18), ("optimized", 23),
+    ("cast", 17), ("half", 17), ("half", 18), ("brain", 18)]
+ONLY = {
+    "folded": {"distilbert", "lstm", "gru", "rnn", "encoder", "squeezenet"},
+    "optimized23": {"distilbert", "vit"},
+    "optimized": {"resnet", "mobilenet_v3", "convnext", "vit", "distilbert", "lstm"},
+    "cast": {"resnet", "distilbert"},
+    "half": {"resnet"},
+    "brain": {"resnext"},
+}
+HALF = {"cast": torch.float16, "half": torch.float16, "brain": torch.bfloat16}
 
 
 def prepare(name):
@@ -255,18 +281,67 @@ def prepare(name):
 
 def export(model, x, exporter, opset):
     buffer = io.BytesIO()
-    if exporter in ("ts", "folded"):
-        modes = torch.onnx.TrainingMode
+    if exporter in ("half", "brain"):
+        model = Narrow(copy.deepcopy(model).to(HALF[exporter]), HALF[exporter]).eval()
+    modes = torch.onnx.TrainingMode
+    names = dict(input_names=["x"], output_names=["logits"], opset_version=opset)
+    if opset < 18:
         torch.onnx.export(
-            model, (x,), buffer, dynamo=False, opset_version=opset, do_constant_folding=exporter == "folded",
-            training=modes.EVAL if exporter == "folded" else modes.PRESERVE, input_names=["x"], output_names=["logits"],
-            dynamic_axes={"x": {0: "batch"}, "logits": {0: "batch"}})
-        return onnx.load_model_from_string(buffer.getvalue())
-    program = torch.onnx.export(
-        model, (x,), dynamo=True, opset_version=opset, optimize=False, verbose=False,
-        input_names=["x"], output_names=["logits"])
-    program.save(buffer)
-    return onnx.load_model_from_string(buffer.getvalue())
+            model, (x,), buffer, dynamo=False, do_constant_folding=exporter == "folded",
+            training=modes.EVAL if exporter == "folded" else modes.PRESERVE,
+            dynamic_axes={"x": {0: "batch"}, "logits": {0: "batch"}}, **names)
+        proto = onnx.load_model_from_string(buffer.getvalue())
+    else:
+        if exporter == "optimized":
+            # An axis of one is taken for a constant.
+            x = torch.cat([x, x])
+            names["dynamic_shapes"] = ({0: torch.export.Dim("batch")},)
+        program = torch.onnx.export(model, (x,), dynamo=True, optimize=exporter == "optimized", verbose=False, **names)
+        program.save(buffer)
+        proto = onnx.load_model_from_string(buffer.getvalue())
+    if exporter == "cast":
+        widen(proto.graph, dict(model.named_parameters()))
+    for tensor in proto.graph.initializer:
+        tensor.name = tensor.name.removeprefix("model.") if isinstance(model, Narrow) else tensor.name
+    for node in proto.graph.node if isinstance(model, Narrow) else []:
+        node.input[:] = [name.removeprefix("model.") for name in node.input]
+    return proto
+
+
+def widen(graph, trainable):
+    """Makes the trainable initializers half precision, each cast where it is used, as converters do."""
+    casts = []
+    for tensor in graph.initializer:
+        if tensor.name in trainable:
+            tensor.data_type = onnx.TensorProto.FLOAT16
+            casts.append(onnx.helper.make_node("Cast", [tensor.name], [tensor.name + "_wide"], to=onnx.TensorProto.DOUBLE))
+    wide = {cast.input[0]: cast.output[0] for cast in casts}
+    for node in graph.node:
+        node.input[:] = [wide.get(name, name) for name in node.input]
+    nodes = [*casts, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)
+
+
+def absorb(model, x, proto):
+    """Where the exporter has put a BatchNorm into the convolution before it, makes the BatchNorm of the model add the
+    bias that the convolution has in the file, and nothing else. Its scale is no parameter any more."""
+    order, hooks = [], []
+    for name, module in model.named_modules():
+        if isinstance(module, (nn.modules.conv._ConvNd, nn.modules.batchnorm._BatchNorm)):
+            hooks.append(module.register_forward_hook(lambda m, _i, _o, name=name: order.append((name, m))))
+    model(x)
+    for hook in hooks:
+        hook.remove()
+    values = {tensor.name: tensor for tensor in proto.graph.initializer}
+    bias = {n.input[1]: n.input[2] for n in proto.graph.node if n.op_type == "Conv" and len(n.input) > 2}
+    for (before, _), (name, norm) in zip(order, order[1:]):
+        if isinstance(norm, nn.modules.batchnorm._BatchNorm) and f"{name}.running_mean" not in values:
+            with torch.no_grad():
+                norm.running_mean.zero_()
+                norm.running_var.fill_(1.0 - norm.eps)
+                norm.weight.fill_(1.0).requires_grad_(False)
+                norm.bias.copy_(torch.from_numpy(numpy_helper.to_array(values[bias[f"{before}.weight"]]).copy()))
 
 
 def reference(model, x):
@@ -311,9 +386,14 @@ def strip(proto, trainable):
         if tensor.name not in trainable:
             continue
         scale, shift = distribution(tensor.name, list(tensor.dims))
-        drawn[tensor.name] = draw(len(drawn), list(tensor.dims), scale, shift)
+        value = draw(len(drawn), list(tensor.dims), scale, shift)
+        kinds = {onnx.TensorProto.FLOAT16: torch.float16, onnx.TensorProto.BFLOAT16: torch.bfloat16}
+        if kind := kinds.get(tensor.data_type):
+            value = torch.from_numpy(value).float().to(kind).double().numpy()
+        drawn[tensor.name] = value
         tensor.raw_data = b""
         del tensor.double_data[:]
+        del tensor.int32_data[:]
         tensor.data_location = onnx.TensorProto.DEFAULT
         for key, value in (("scale", scale), ("shift", shift)):
             tensor.external_data.add(key=key, value=repr(value))
@@ -329,10 +409,12 @@ def fixture(name, exporter, opset, folder):
     with torch.no_grad():
         for key, value in drawn.items():
             trainable[key].copy_(torch.from_numpy(value))
+    if exporter == "optimized":
+        absorb(model, x, proto)
     logits, gram, params = reference(model, x)
     proto.graph.name = ""
     if not x.is_floating_point():
-        nodes = [n for n in proto.graph.node if n.op_type == "Gather" and n.input[0].endswith("word_embeddings.weight")]
+        nodes = [n for n in proto.graph.node if n.op_type == "Gather" and "word_embeddings.weight" in n.input[0]]
         proto.graph.name = nodes[0].output[0]
     extra = {"logits": logits, "gram": gram, "params": sum(params.values())}
     extra |= {f"param/{key}": gram for key, gram in params.items() if key in drawn}
@@ -347,9 +429,11 @@ def fixture(name, exporter, opset, folder):
 
 def main():
     folder, *names = sys.argv[1:]
-    for name in names or MODELS:
-        for exporter, opset in EXPORTERS:
-            if exporter == "folded" and name not in FOLDED:
+    wanted = [n for n in names if n in MODELS] or MODELS
+    exporters = [e for e in EXPORTERS if e[0] in names] or EXPORTERS
+    for name in wanted:
+        for exporter, opset in exporters:
+            if name not in ONLY.get(f"{exporter}{opset}", ONLY.get(exporter, MODELS)):
                 continue
             try:
                 # On failure the exporter prints the whole graph.

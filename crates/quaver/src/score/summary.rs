@@ -108,7 +108,7 @@ impl Summary {
         let ceiling = "its ceiling (1 - p) / p";
         if share >= ALMOST_ALL {
             format!(
-                "FI is saturated: {percent} of the samples reach {ceiling}, because the whole input can move the \
+                "FI is saturated: {percent} of the samples reach {ceiling}, because the perturbation can move the \
                  output in every direction that counts for p_label. Here FI ranks samples by p_label alone and knows nothing else of the \
                  network's sensitivity; fi_lambda, grad_norm and margin_radius do."
             )
