@@ -102,10 +102,13 @@ struct Found {
     report: LayerReport,
     verification: Option<Verification>,
     record: RunRecord,
+    /// Whether all samples could be scored.
+    verdict: Result<(), Failure>,
 }
 
 impl Layers {
     pub fn run(&self, console: &Console) -> Result<(), Failure> {
+        pages::check(self.report.as_ref())?;
         if let Some(path) = &self.out {
             quaver_report::check_table_path(path)?;
         }
@@ -153,7 +156,8 @@ impl Layers {
                 .with("networks", all.iter().map(to_json).collect::<Vec<Json>>())
                 .to_json_pretty(),
             false => all.iter().map(|found| self.text(found)).collect(),
-        })
+        })?;
+        all.into_iter().try_for_each(|found| found.verdict)
     }
 
     fn study(&self, console: &Console, subject: &Subject<'_>) -> Result<Found, Failure> {
@@ -165,7 +169,7 @@ impl Layers {
         let source = job.source(console)?;
         let record = job.record("layers", source.description())?;
         let mut study = LayerStudy::default();
-        job.each(console, &*source, |scored| {
+        let tally = job.each(console, &*source, |scored| {
             if let Ok(scores) = scored {
                 scores.iter().for_each(|score| study.add(score));
             }
@@ -222,6 +226,7 @@ impl Layers {
             report,
             verification,
             record,
+            verdict: tally.verdict(),
         })
     }
 
