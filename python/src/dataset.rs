@@ -49,9 +49,9 @@ impl Dataset {
     }
 
     /// The same of the file of class names.
-    pub fn class_map_record(&self) -> PyResult<Option<Json>> {
+    pub fn class_map_record(&self, with_path: bool) -> PyResult<Option<Json>> {
         let class_map = self.options.class_map.as_ref();
-        class_map.map(|path| described(path, false)).transpose()
+        class_map.map(|path| described(path, with_path)).transpose()
     }
 
     /// Adds to a record how it was read.

@@ -191,9 +191,9 @@ impl<'py> Samples<'py> {
     }
 
     /// The file of class names, where there is one.
-    pub fn class_map_record(&self) -> PyResult<Option<Json>> {
+    pub fn class_map_record(&self, with_path: bool) -> PyResult<Option<Json>> {
         match &self.kind {
-            Kind::Files(files) => files.get().class_map_record(),
+            Kind::Files(files) => files.get().class_map_record(with_path),
             Kind::Arrays(_) => Ok(None),
         }
     }

@@ -208,8 +208,16 @@ impl<'py> Subject<'py> {
             .with("command", command)
             .with("model", model.record(true)?)
             .with("data", if is_list { json!([data]) } else { data });
-        let record = match &self.labels {
-            Some(labels) => record.with("labels", labels.fingerprint()),
+        let labels = match &self.labels {
+            Some(labels) => Some(labels.fingerprint()),
+            None => samples.labels_record(true)?,
+        };
+        let record = match labels {
+            Some(labels) => record.with("labels", labels),
+            None => record,
+        };
+        let record = match samples.class_map_record(true)? {
+            Some(class_map) => record.with("class_map", class_map),
             None => record,
         };
         Ok(samples.opened(record::of_model(record, model.options())))
@@ -250,7 +258,7 @@ impl<'py> Subject<'py> {
                 .with("labels", labels)
                 .with("targets", targets)
                 .with("inputs", json!(inputs))
-                .with("class_map", samples.class_map_record()?),
+                .with("class_map", samples.class_map_record(false)?),
         };
         Ok(samples.opened(record::of_model(record, model.options())))
     }

@@ -177,6 +177,18 @@ impl DataArgs {
         ])
     }
 
+    /// Adds the files that go with the data, where there are any: labels and class names.
+    pub fn beside(&self, record: RunRecord) -> Result<RunRecord, Failure> {
+        let files = [("labels", &self.labels), ("class_map", &self.class_map)];
+        let files = files.into_iter();
+        let given = files.filter_map(|(key, path)| Some((key, path.as_ref()?)));
+        given
+            .map(|(key, path)| Ok((key, record::traced(path)?)))
+            .try_fold(record, |record, entry: Result<_, Failure>| {
+                entry.map(|(key, file)| record.with(key, file))
+            })
+    }
+
     /// What the transform file says, and over it what the command line does.
     pub fn options(&self) -> Result<OpenOptions, Failure> {
         let mut options = OpenOptions {

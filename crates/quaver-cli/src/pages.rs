@@ -1,6 +1,6 @@
 //! Pages of results, written where the user wants them.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use quaver_report::{Page, RunRecord, Section};
 
@@ -24,6 +24,37 @@ pub fn write(
         "page written to {page}, its numbers to {beside}"
     ));
     Ok(())
+}
+
+/// Refuses, before anything is computed, a page that could not be written afterwards.
+pub fn check(path: Option<&PathBuf>) -> Result<(), Failure> {
+    let Some(path) = path else {
+        return Ok(());
+    };
+    let name = path.display();
+    let extension = path.extension().and_then(|extension| extension.to_str());
+    let is_page = |extension: &str| {
+        ["html", "htm"]
+            .iter()
+            .any(|known| known.eq_ignore_ascii_case(extension))
+    };
+    if !extension.is_some_and(is_page) {
+        return Err(Failure::Input(format!(
+            "{name}: a page's name ends in .html"
+        )));
+    }
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    match folder.filter(|folder| !folder.is_dir()) {
+        None => Ok(()),
+        Some(folder) => {
+            let folder = folder.display();
+            Err(Failure::Output(format!(
+                "{name}: the folder {folder} does not exist"
+            )))
+        }
+    }
 }
 
 /// The last part of a path, for titles.

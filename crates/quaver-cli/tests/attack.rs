@@ -29,6 +29,11 @@ fn bad_input_is_one_line_that_names_it_and_leaves_nothing() {
         ),
         ("attack net.onnx glyphs.npz -o o.xls", ".xls"),
         ("attack net.onnx glyphs.npz --save o.zip", ".npz"),
+        ("attack net.onnx glyphs.npz --report o.txt", ".html"),
+        (
+            "attack net.onnx glyphs.npz --y-key none --bounds 0,255",
+            "none",
+        ),
     ] {
         let output = place.run(&format!("{line} --quiet"));
         let message = text(&output.stderr);
@@ -105,4 +110,41 @@ fn bounds_may_be_those_of_the_data() {
     let output = place.run("attack net.onnx glyphs.npz --scale 1/255 --attack fgsm --limit 5 -o -");
     assert_eq!(text(&output.stdout).lines().count(), 5);
     assert!(text(&output.stderr).contains("fgsm"));
+}
+
+/// Bytes go from 0 to 255, whoever says their labels; and the file that says them belongs to the run.
+#[test]
+fn labels_from_another_file_leave_the_range_of_the_data_known_and_are_recorded() {
+    let place = Place::with("--samples 20");
+    let picture = |at: usize| (0..28 * 28).map(move |pixel| ((pixel * 7 + at * 31) % 256) as u8);
+    let pixels: Vec<u8> = (0..4).flat_map(picture).collect();
+    let images = [
+        &[0, 0, 8, 3, 0, 0, 0, 4, 0, 0, 0, 28, 0, 0, 0, 28],
+        &*pixels,
+    ]
+    .concat();
+    fs::write(place.path("pictures.idx"), images).unwrap();
+    let predicted = "score net.onnx pictures.idx --scale 1/255 --label predicted -o p.csv --quiet";
+    assert!(place.run(predicted).status.success());
+    let rows = place.read("p.csv");
+    let rows = text(&rows);
+    let header = rows.lines().next().unwrap().split(',');
+    let at = header.clone().position(|name| name == "predicted").unwrap();
+    let labels: Vec<&str> = rows
+        .lines()
+        .skip(1)
+        .map(|row| row.split(',').nth(at).unwrap())
+        .collect();
+    fs::write(place.path("labels.txt"), labels.join("\n")).unwrap();
+    let line = "attack net.onnx pictures.idx --labels labels.txt --scale 1/255 --attack fgsm --json --quiet";
+    let output = place.run(line);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let result: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(result["run"]["bounds"], serde_json::json!([0.0, 255.0]));
+    assert_eq!(result["run"]["labels"]["path"], "labels.txt");
+    assert!(
+        result["run"]["labels"]["sha256"].is_string(),
+        "{}",
+        result["run"]["labels"]
+    );
 }

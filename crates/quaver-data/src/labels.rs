@@ -9,7 +9,7 @@ use crate::class_map::ClassMap;
 use crate::element::ArrayHeader;
 use crate::file::Stream;
 use crate::formats::{idx, npy};
-use crate::{DataError, DataErrorKind, Dataset, OpenOptions, Sample};
+use crate::{DataError, DataErrorKind, Dataset, OpenOptions, Sample, Units};
 
 /// A longer line of a text file is no label.
 const LONGEST_LINE: u64 = 1 << 12;
@@ -107,6 +107,10 @@ impl Dataset for Labelled {
 
     fn original_index(&self, index: usize) -> usize {
         self.dataset.original_index(index)
+    }
+
+    fn units(&self) -> Units {
+        self.dataset.units()
     }
 
     fn class_names(&self) -> Option<&[String]> {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use wildmatch::WildMatch;
 
-use crate::{DataError, DataErrorKind, Dataset, Sample};
+use crate::{DataError, DataErrorKind, Dataset, Sample, Units};
 
 /// A pattern that stands for more files is a mistake.
 const MOST_FILES: usize = 1 << 16;
@@ -178,6 +178,16 @@ impl Dataset for Shards {
         let (part, inner) = self.locate(index).ok()?;
         let key = part.dataset.key(inner).unwrap_or_else(|| inner.to_string());
         Some(format!("{}: {key}", part.name))
+    }
+
+    fn units(&self) -> Units {
+        let mut units = self.parts.iter().map(|part| part.dataset.units());
+        let first = units.next().unwrap_or_default();
+        match units.all(|other| other.range() == first.range()) {
+            true => first,
+            // Some files hold bytes, say, and others do not.
+            false => first.of_unknown_range(),
+        }
     }
 
     fn class_names(&self) -> Option<&[String]> {

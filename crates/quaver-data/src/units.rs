@@ -55,6 +55,13 @@ impl Units {
         }
     }
 
+    pub(crate) fn of_unknown_range(self) -> Self {
+        Self {
+            range: None,
+            ..self
+        }
+    }
+
     /// The least and the greatest number that the format can hold: 0 and 255 for bytes. `None` where it does not say.
     pub fn range(&self) -> Option<(f64, f64)> {
         self.range

@@ -2,6 +2,7 @@
 //!
 //! What is not supported is an error here, before anything runs, and names node, operator and attribute.
 
+mod batch;
 mod elements;
 mod functions;
 mod inputs;
@@ -102,6 +103,7 @@ pub(crate) fn import_as(
     }
     let live = live::nodes(calls, &wanted)?;
     let used = live::used_names(&live, &wanted);
+    let is_open = batch::is_open(proto, &used);
     let mut importer = Importer::new(HashSet::new());
     importer.initializers(proto, folder, &used)?;
     inputs::declare(&mut importer, proto, &used, options, shapes)?;
@@ -114,7 +116,11 @@ pub(crate) fn import_as(
         n_given: importer.graph.values.len(),
         files: external::files(model, folder),
     });
-    importer.read()
+    let graph = importer.read()?;
+    if is_open && shapes == Shapes::OneSample {
+        graph.refuse_coupling()?;
+    }
+    Ok(graph)
 }
 
 /// The nodes a graph was read from, and what was asked for.

@@ -154,8 +154,31 @@ impl Thumbnail {
         pixels: Pixels<'_>,
         alt: impl Into<String>,
     ) -> Result<Self, ReportError> {
+        Self::within(width, height, pixels, alt.into(), (LARGEST, SHOWN))
+    }
+
+    /// A picture whose longer side may have up to `side` pixels, shown at the largest whole multiple that fits into
+    /// `side`: for pictures in which single pixels are what matters.
+    pub fn enlarged(
+        width: usize,
+        height: usize,
+        pixels: Pixels<'_>,
+        alt: impl Into<String>,
+        side: usize,
+    ) -> Result<Self, ReportError> {
+        let side = side.max(1);
+        Self::within(width, height, pixels, alt.into(), (side, side))
+    }
+
+    fn within(
+        width: usize,
+        height: usize,
+        pixels: Pixels<'_>,
+        alt: String,
+        (largest, shown): (usize, usize),
+    ) -> Result<Self, ReportError> {
         pixels.check(width, height)?;
-        let step = width.max(height).div_ceil(LARGEST);
+        let step = width.max(height).div_ceil(largest);
         let (small_width, small_height) = (width.div_ceil(step), height.div_ceil(step));
         let uri = if step == 1 {
             png_data_uri(width, height, pixels)?
@@ -168,26 +191,18 @@ impl Thumbnail {
             png_data_uri(small_width, small_height, small)?
         };
         let longer = small_width.max(small_height);
-        let scale = |length: usize| match longer <= SHOWN {
+        let scale = |length: usize| match longer <= shown {
             // Whole multiples keep every pixel equally large.
-            true => length * (SHOWN / longer),
-            false => (length * SHOWN).div_ceil(longer),
+            true => length * (shown / longer),
+            false => (length * shown).div_ceil(longer),
         };
         Ok(Self {
             uri,
-            alt: alt.into(),
+            alt,
             width: scale(small_width),
             height: scale(small_height),
-            pixelated: longer <= SHOWN,
+            pixelated: longer <= shown,
         })
-    }
-
-    /// The same, shown `width` pixels of the screen wide.
-    #[must_use]
-    pub fn shown(mut self, width: usize) -> Self {
-        self.height = (self.height * width).div_ceil(self.width.max(1));
-        self.width = width;
-        self
     }
 
     /// A picture of the values of a sample, if its shape is that of one: `[H, W]`, `[1, H, W]` or `[3, H, W]`. The smallest
@@ -314,6 +329,18 @@ mod tests {
             let thumbnail = Thumbnail::new(side, side, Pixels::Gray(&bytes), "").unwrap();
             assert_eq!((thumbnail.width, thumbnail.pixelated), (shown, true));
         }
+    }
+
+    #[test]
+    fn enlarged_pictures_keep_every_pixel() {
+        let bytes: Vec<u8> = (0..66 * 32).map(|at| at as u8).collect();
+        let picture = Thumbnail::enlarged(66, 32, Pixels::Gray(&bytes), "", 132).unwrap();
+        let (width, height, pixels) = decode(&picture.uri);
+        assert_eq!((width, height, pixels), (66, 32, bytes));
+        assert_eq!(
+            (picture.width, picture.height, picture.pixelated),
+            (132, 64, true)
+        );
     }
 
     #[test]

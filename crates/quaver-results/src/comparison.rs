@@ -177,7 +177,7 @@ fn distributions(name: &str, block: &BlockComparison) -> Section {
                 Figure::new(format!("{measure}: distribution functions"), ecdf)
                     .caption(in_words(found))
                     .how_to_read(
-                        "A curve further right is a set with larger values. The dashed line is where the curves lie \
+                        "A curve further right is a set with larger values. The upright line is where the curves lie \
                          furthest apart.",
                     ),
             );

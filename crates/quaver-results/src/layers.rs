@@ -142,16 +142,17 @@ pub fn layers_sections(
     sections
 }
 
-/// All layers, those that matter most by the chosen measure first.
+/// All layers, those that matter most by the chosen measure first. The section is about one network, and on a phone a
+/// column that says so in every row leaves no room for the others.
 fn ranking(network: &str, report: &LayerReport, names: &Names, rank_by: &str) -> RankingTable {
     let mut table = RankingTable::new(
         "Layers, medians and quartiles over the samples",
-        layer_columns(),
+        layer_columns().split_off(1),
     )
     .ordered_by(ranking_column(rank_by), Order::Descending);
     for layer in report.ranked_by(rank_by) {
-        let mut cells = layer_row(network, layer);
-        cells[1] = names.of(&layer.block).into();
+        let mut cells = layer_row(network, layer).split_off(1);
+        cells[0] = names.of(&layer.block).into();
         table.push(TableRow::new(cells));
     }
     table

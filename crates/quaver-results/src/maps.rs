@@ -17,9 +17,10 @@ pub use summary::{
 /// The section of a page that shows maps, a figure for each image.
 pub fn map_section(figures: Vec<Figure>) -> Section {
     let section = Section::new("Maps").paragraph(
-        "Each row of pictures: the measure of the window around every pixel at one scale, first laid over the image, \
-         then by itself, with a companion and the rank. Bright is more influential. A map of FI whose windows reach FI's \
-         ceiling is flat; fi_lambda, which has no such ceiling, is shown in its place.",
+        "How to read this: each row of pictures is the measure of the window around every pixel at one scale, first laid \
+         over the image, then by itself, with a companion and the rank. Bright is more influential; the bar below a picture \
+         says from which value to which, and bars of two pictures are not the same. A map of FI whose windows reach FI's \
+         ceiling is flat; fi_lambda, which has no such ceiling, is shown in its place, and words in red say so.",
     );
     figures.into_iter().fold(section, Section::figure)
 }

@@ -3,7 +3,7 @@
 //! Made from any labelled data, as they are in the file (before scaling), so that a network trained on the result, or one
 //! trained on the original, can be asked whether it notices.
 
-use quaver_data::{DataError, Dataset, Sample};
+use quaver_data::{DataError, Dataset, Sample, Units};
 
 use crate::random::Random;
 use crate::{Error, ErrorKind};
@@ -292,6 +292,10 @@ impl Dataset for Simulated<'_> {
 
     fn label(&self, index: usize) -> Result<Option<usize>, DataError> {
         Ok(Some(self.origin(index)?.label))
+    }
+
+    fn units(&self) -> Units {
+        self.dataset.units()
     }
 
     fn class_names(&self) -> Option<&[String]> {

@@ -7,12 +7,13 @@ mod output;
 use std::path::PathBuf;
 
 use clap::Args;
-use quaver::{AttackSummary, AttackTable, Error, Model};
+use quaver::{AttackSummary, AttackTable, Dataset, Error, LabelChoice, Model};
 
 use crate::arguments::{DataArgs, ModelArgs};
 use crate::console::Console;
 use crate::failure::Failure;
 use crate::interrupt::stop_flag;
+use crate::pages;
 use crate::rows::Rows;
 use archive::Archive;
 use arguments::AttackArgs;
@@ -76,6 +77,7 @@ pub struct Attack {
 
 impl Attack {
     pub fn run(&self, console: &Console) -> Result<(), Failure> {
+        pages::check(self.report.as_ref())?;
         if let Some(path) = self.out.as_deref().filter(|path| path.as_os_str() != "-") {
             quaver_report::check_table_path(path)?;
         }
@@ -83,6 +85,9 @@ impl Attack {
         let model = Model::load(&self.model, &self.model_args.options())?;
         let dataset = self.data_args.open(&self.data, model.input_shape())?;
         let options = self.attack_args.options(&*dataset, stop)?;
+        if options.label == LabelChoice::True {
+            self.check_labels(&*dataset, &model)?;
+        }
         let bounds = options.bounds_of(&*dataset)?;
         let plan = options.plan()?;
         if self.attack_args.bounds_are_seen() {
@@ -158,6 +163,21 @@ impl Attack {
             failed => Err(Failure::Samples(format!(
                 "{failed} of {n_samples} samples could not be attacked"
             ))),
+        }
+    }
+}
+
+impl Attack {
+    /// Refuses data without labels, and labels that the network has no class for.
+    fn check_labels(&self, dataset: &dyn Dataset, model: &Model) -> Result<(), Failure> {
+        let refuse =
+            |why: &dyn std::fmt::Display| Failure::Input(format!("{}: {why}", self.data.display()));
+        quaver::check_labels(dataset, model.n_classes()).map_err(|error| refuse(&error))?;
+        match dataset.is_empty() || dataset.label(0)?.is_some() {
+            true => Ok(()),
+            false => Err(refuse(
+                &"has no labels; give them (--labels) or use the predicted class (--label predicted)",
+            )),
         }
     }
 }

@@ -102,6 +102,7 @@ struct Found {
 
 impl Compare {
     pub fn run(&self, console: &Console) -> Result<(), Failure> {
+        pages::check(self.report.as_ref())?;
         if let Some(path) = &self.out {
             quaver_report::check_table_path(path)?;
         }

@@ -182,6 +182,17 @@ fn is_single(data: &Path, key: Option<&str>) -> bool {
 
 impl Map {
     pub fn run(&self, console: &Console) -> Result<(), Failure> {
+        pages::check(self.report.as_ref())?;
+        let was_there = self.out.exists();
+        let ended = self.maps(console);
+        if ended.is_err() && !was_there {
+            // A folder without any map is nothing to keep; one with maps is not removed by this.
+            let _ = std::fs::remove_dir(&self.out);
+        }
+        ended
+    }
+
+    fn maps(&self, console: &Console) -> Result<(), Failure> {
         let options = self.options();
         let model = Model::load(&self.model, &self.model_args.options())?;
         let mut outcome = Outcome::default();
@@ -338,6 +349,7 @@ impl Map {
             .with("command", "map")
             .with("model", record::traced_model(&self.model, model)?)
             .with("data", data);
+        let record = self.data_args.beside(record)?;
         let record = self.data_args.record(self.model_args.record(record))?;
         Ok(record::of_maps(record, options))
     }

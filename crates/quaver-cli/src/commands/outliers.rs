@@ -64,6 +64,7 @@ pub struct Outliers {
 
 impl Outliers {
     pub fn run(&self, console: &Console) -> Result<(), Failure> {
+        pages::check(self.report.as_ref())?;
         if let Some(path) = &self.out {
             quaver_report::check_table_path(path)?;
         }
@@ -146,7 +147,18 @@ impl Outliers {
                     },
                 )
             }
-            Some(key) => (key, by_key(key)),
+            Some(key) => {
+                if let Err(error) = quaver::open(data, &by_key(key), None) {
+                    let why = error.to_string();
+                    let why = why
+                        .strip_suffix(": choose one with --y-key")
+                        .unwrap_or(&why);
+                    return Err(Failure::Input(format!(
+                        "--truth {key}: no such file; {why}"
+                    )));
+                }
+                (key, by_key(key))
+            }
         };
         let named = |why: &dyn std::fmt::Display| Failure::Input(format!("--truth {name}: {why}"));
         let said = quaver::open(data, &options, None).map_err(|error| named(&error))?;

@@ -7,6 +7,7 @@ use quaver_report::{Page, ReportError};
 
 use crate::console::Console;
 use crate::failure::Failure;
+use crate::pages;
 
 /// Gather the pages of several runs into one.
 ///
@@ -34,10 +35,13 @@ pub struct Report {
 
 impl Report {
     pub fn run(&self, console: &Console) -> Result<(), Failure> {
+        pages::check(Some(&self.out))?;
         let read = |path: &PathBuf| {
             let named =
                 |why: &dyn std::fmt::Display| Failure::Input(format!("{}: {why}", path.display()));
-            let json = std::fs::read_to_string(path).map_err(|error| named(&error))?;
+            let json = std::fs::read(path).map_err(|error| named(&error))?;
+            let json = String::from_utf8(json)
+                .map_err(|_| named(&"not the JSON that lies beside a page"))?;
             Page::from_json(&json).map_err(|error: ReportError| named(&error))
         };
         let pages: Vec<Page> = self.pages.iter().map(read).collect::<Result<_, _>>()?;

@@ -86,6 +86,14 @@ impl Simulate {
             Kind::Overlay(overlay) => &overlay.common,
             Kind::Mislabel(mislabel) => &mislabel.common,
         };
+        if common
+            .out
+            .extension()
+            .is_none_or(|extension| extension != "npz")
+        {
+            let name = common.out.display();
+            return Err(Failure::Input(format!("{name}: the name must end in .npz")));
+        }
         let data = common.data_args.open_as_is(&common.data)?;
         let simulated = match &self.kind {
             Kind::Overlay(args) => {

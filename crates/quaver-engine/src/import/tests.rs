@@ -466,3 +466,42 @@ fn a_gain_that_is_a_statistic_too_is_a_parameter_where_it_is_a_gain() {
     let message = refused.err().unwrap().to_string();
     assert!(message.contains("cannot be differentiated by"), "{message}");
 }
+
+fn with_integers(mut node: NodeProto, name: &str, ints: &[i64], i: i64) -> NodeProto {
+    node.attribute.push(AttributeProto {
+        name: name.into(),
+        ints: ints.to_vec(),
+        i,
+        r#type: if ints.is_empty() { 2 } else { 7 },
+        ..Default::default()
+    });
+    node
+}
+
+#[test]
+fn what_couples_the_samples_of_a_batch_is_refused_by_name() {
+    let mean = || with_integers(node("ReduceMean", &["x"], &["mean"]), "axes", &[0], 0);
+    let less = || node("Sub", &["x", "mean"], &["y"]);
+    let softmax = |axis| with_integers(node("Softmax", &["x"], &["y"]), "axis", &[], axis);
+    let open = |nodes| read(&model(info("x", 1, &[0, 3]), nodes, &["y"]));
+    let refused = |nodes: Vec<NodeProto>, name: &str| {
+        let message = open(nodes).unwrap_err().to_string();
+        assert!(message.contains(name), "{message}");
+        assert!(message.contains("couples the samples"), "{message}");
+    };
+    refused(vec![mean(), less()], "node 'mean' (ReduceMean)");
+    refused(
+        vec![
+            node("Transpose", &["x"], &["t"]),
+            node("MatMul", &["t", "x"], &["y"]),
+        ],
+        "node 'y' (MatMul)",
+    );
+    refused(vec![softmax(0)], "node 'y' (Softmax)");
+
+    // The same with a batch of 1, and along another axis.
+    read(&model(info("x", 1, &[1, 3]), vec![mean(), less()], &["y"])).unwrap();
+    open(vec![softmax(-1)]).unwrap();
+    let along = with_integers(node("ReduceMean", &["x"], &["mean"]), "axes", &[1], 0);
+    open(vec![along, less()]).unwrap();
+}

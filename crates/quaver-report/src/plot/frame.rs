@@ -128,7 +128,7 @@ impl Frame {
         svg.void("path", &[("class", "axis"), ("d", &marks)]);
         draw_y_axis(svg, &self.y);
         for (value, label) in &self.x.ticks {
-            tick(svg, "middle", (self.x.place(*value), BOTTOM + 18.0), label);
+            tick(svg, "middle", (self.x.place(*value), BOTTOM + 21.0), label);
         }
         let middle = (LEFT + RIGHT) / 2.0;
         text(

@@ -8,7 +8,7 @@ use crate::number::grouped;
 
 const TOP: f64 = 8.0;
 /// From the top of a row to where its marks begin: a line of text.
-const NAME: f64 = 18.0;
+const NAME: f64 = 21.0;
 const GAP: f64 = 6.0;
 const LEFT: f64 = 14.0;
 /// Free space on the right, for numbers beside marks.
@@ -95,7 +95,7 @@ impl Rows {
 
     /// Draws the name of a row.
     pub(super) fn draw_name(&self, svg: &mut Markup, row: usize, name: &str) {
-        let place = (LEFT + 3.0, self.top(row) - 5.0);
+        let place = (LEFT + 3.0, self.top(row) - 6.0);
         text(svg, "name", "start", place, name);
     }
 }

@@ -11,6 +11,8 @@ const SHOWN: usize = 8;
 
 /// The width of two pictures beside each other, in pixels of the screen.
 const PAIR: usize = 132;
+/// The longer side of a sample by itself, so that its pixels are as large as those of a pair.
+const SIDE: usize = 64;
 
 /// The first samples on which an attack succeeded, where samples are pictures.
 pub struct Examples {
@@ -109,7 +111,7 @@ impl Examples {
 
     fn picture(&self, values: &[u8], alt: &str) -> Result<Thumbnail, ReportError> {
         let Pixels { height, width, .. } = self.pixels;
-        self.thumbnail(width, height, &self.in_order(values), alt)
+        self.thumbnail((width, height), &self.in_order(values), alt, SIDE)
     }
 
     /// Two pictures beside each other, so that what belongs together stays together however narrow the page is.
@@ -128,8 +130,8 @@ impl Examples {
         let bytes: Vec<u8> = rows
             .flat_map(|(left, right)| [left, &between, right].concat())
             .collect();
-        let pair = self.thumbnail(2 * width + width.div_ceil(16), height, &bytes, alt)?;
-        Ok(pair.shown(PAIR))
+        let size = (2 * width + width.div_ceil(16), height);
+        self.thumbnail(size, &bytes, alt, PAIR)
     }
 
     /// Bytes pixel by pixel, whatever the layout of the sample.
@@ -140,16 +142,16 @@ impl Examples {
 
     fn thumbnail(
         &self,
-        width: usize,
-        height: usize,
+        (width, height): (usize, usize),
         bytes: &[u8],
         alt: &str,
+        side: usize,
     ) -> Result<Thumbnail, ReportError> {
         let bytes = match self.pixels.channels {
             1 => Bytes::Gray(bytes),
             _ => Bytes::Rgb(bytes),
         };
-        Thumbnail::new(width, height, bytes, alt)
+        Thumbnail::enlarged(width, height, bytes, alt, side)
     }
 }
 

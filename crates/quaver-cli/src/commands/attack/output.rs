@@ -28,6 +28,7 @@ impl Run<'_> {
             .with("command", "attack")
             .with("model", record::traced_model(&command.model, self.model)?)
             .with("data", record::traced(&command.data)?);
+        let record = command.data_args.beside(record)?;
         let record = command
             .data_args
             .record(command.model_args.record(record))?;
