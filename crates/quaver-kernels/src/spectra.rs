@@ -86,6 +86,22 @@ pub struct Scratch {
     undecided: Vec<usize>,
 }
 
+/// The matrices of a row: what [`shares`] takes.
+#[derive(Clone, Copy)]
+struct Matrices<'a> {
+    planes: &'a [f64],
+    n: usize,
+    width: usize,
+}
+
+impl<'a> Matrices<'a> {
+    fn new(planes: &'a [f64], n: usize, width: usize) -> Self {
+        assert!(n > 0, "a matrix has rows");
+        assert_eq!(planes.len(), n_packed(n) * width, "n (n + 1)/2 × width");
+        Self { planes, n, width }
+    }
+}
+
 /// The number of entries of a lower triangle.
 pub fn n_packed(n: usize) -> usize {
     n * (n + 1) / 2
@@ -108,39 +124,36 @@ pub fn shares(
     scratch: &mut Scratch,
     shares: &mut Shares,
 ) {
-    shares_on(Isa::best(), planes, n, width, question, scratch, shares);
+    let matrices = Matrices::new(planes, n, width);
+    shares_on(Isa::best(), matrices, question, scratch, shares);
 }
 
 fn shares_on(
     isa: Isa,
-    planes: &[f64],
-    n: usize,
-    width: usize,
+    matrices: Matrices<'_>,
     question: Question,
     scratch: &mut Scratch,
     shares: &mut Shares,
 ) {
-    struct Job<'a>(
-        &'a [f64],
-        usize,
-        usize,
-        Question,
-        &'a mut Scratch,
-        &'a mut Shares,
-    );
+    struct Job<'a>(Matrices<'a>, Question, &'a mut Scratch, &'a mut Shares);
     impl Kernel<f64> for Job<'_> {
         #[inline(always)]
         fn run<S: Simd<f64>>(self, simd: S) {
             // Ten classes: loops of a known length.
-            match self.1 {
-                9 => answer(simd, self.0, 9, self.2, self.3, self.4, self.5),
-                n => answer(simd, self.0, n, self.2, self.3, self.4, self.5),
+            let Job(matrices, question, scratch, shares) = self;
+            match matrices.n {
+                9 => answer(
+                    simd,
+                    Matrices { n: 9, ..matrices },
+                    question,
+                    scratch,
+                    shares,
+                ),
+                _ => answer(simd, matrices, question, scratch, shares),
             }
         }
     }
-    assert!(n > 0, "a matrix has rows");
-    assert_eq!(planes.len(), n_packed(n) * width, "n (n + 1)/2 × width");
-    let job = Job(planes, n, width, question, scratch, shares);
+    let job = Job(matrices, question, scratch, shares);
     dispatch(isa, job);
 }
 
@@ -160,9 +173,7 @@ pub fn shares_of_few(
 ) {
     struct Job<'a>(
         &'a [Vec<f64>],
-        &'a [f64],
-        usize,
-        usize,
+        Matrices<'a>,
         Question,
         &'a mut Scratch,
         &'a mut Shares,
@@ -170,28 +181,26 @@ pub fn shares_of_few(
     impl Kernel<f64> for Job<'_> {
         #[inline(always)]
         fn run<S: Simd<f64>>(self, simd: S) {
-            answer_few(simd, self.0, self.1, self.2, self.3, self.4, self.5, self.6);
+            answer_few(simd, self.0, self.1, self.2, self.3, self.4);
         }
     }
-    assert!(n > 0, "a matrix has rows");
-    assert_eq!(planes.len(), n_packed(n) * width, "n (n + 1)/2 × width");
+    let matrices = Matrices::new(planes, n, width);
     for vector in vectors {
         assert_eq!(vector.len(), n * width, "n × width");
     }
-    let job = Job(vectors, planes, n, width, question, scratch, shares);
+    let job = Job(vectors, matrices, question, scratch, shares);
     dispatch(Isa::best(), job);
 }
 
 #[inline(always)]
 fn answer<S: Simd<f64>>(
     simd: S,
-    planes: &[f64],
-    n: usize,
-    width: usize,
+    matrices: Matrices<'_>,
     question: Question,
     scratch: &mut Scratch,
     shares: &mut Shares,
 ) {
+    let Matrices { planes, n, width } = matrices;
     shares.resize(width);
     scratch.pair.resize(n_packed(n) + n, Entry::ZERO);
     scratch.undecided.clear();
@@ -226,20 +235,19 @@ fn answer<S: Simd<f64>>(
             }
         }
     }
-    decompose_undecided(simd, planes, n, width, question, scratch, shares);
+    decompose_undecided(simd, matrices, question, scratch, shares);
 }
 
 #[inline(always)]
 fn answer_few<S: Simd<f64>>(
     simd: S,
     vectors: &[Vec<f64>],
-    planes: &[f64],
-    n: usize,
-    width: usize,
+    matrices: Matrices<'_>,
     question: Question,
     scratch: &mut Scratch,
     shares: &mut Shares,
 ) {
+    let Matrices { n, width, .. } = matrices;
     let m = vectors.len();
     shares.resize(width);
     scratch.triple.resize(n_packed(m + 1) + m + 1, Entry::ZERO);
@@ -263,8 +271,8 @@ fn answer_few<S: Simd<f64>>(
                 }
                 triple[at(i, j)] = Entry([sum; 3]);
                 if i == j {
-                    for lane in 0..LANES {
-                        traces[lane] += sum[lane];
+                    for (trace, sum) in traces.iter_mut().zip(&sum) {
+                        *trace += sum;
                     }
                 }
             }
@@ -274,10 +282,10 @@ fn answer_few<S: Simd<f64>>(
         let cut = traces.map(|trace| -rtol * trace);
         let shifts = Entry([[question.lambda; LANES], cut, [0.0; LANES]]);
         let Pivots { last, least } = pivots(simd, triple, m + 1, &shifts, column);
-        for lane in 0..count {
+        for (lane, &trace) in traces[..count].iter().enumerate() {
             let x = start + lane;
-            let is_resolved = question.lambda >= RESOLVED * traces[lane];
-            if traces[lane] <= 0.0 {
+            let is_resolved = question.lambda >= RESOLVED * trace;
+            if trace <= 0.0 {
                 shares.set(x, 0.0, 0.0, 0);
             } else {
                 let share = |pivot: f64| (-pivot).clamp(0.0, 1.0);
@@ -288,20 +296,19 @@ fn answer_few<S: Simd<f64>>(
             }
         }
     }
-    decompose_undecided(simd, planes, n, width, question, scratch, shares);
+    decompose_undecided(simd, matrices, question, scratch, shares);
 }
 
 /// Decomposes what factors have not decided.
 #[inline(always)]
 fn decompose_undecided<S: Simd<f64>>(
     simd: S,
-    planes: &[f64],
-    n: usize,
-    width: usize,
+    matrices: Matrices<'_>,
     question: Question,
     scratch: &mut Scratch,
     shares: &mut Shares,
 ) {
+    let Matrices { planes, n, width } = matrices;
     let undecided = std::mem::take(&mut scratch.undecided);
     scratch.matrices.resize(n_packed(n), [0.0; LANES]);
     for some in undecided.chunks(LANES) {

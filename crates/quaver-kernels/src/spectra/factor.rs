@@ -37,12 +37,12 @@ pub(super) fn pivots<S: Simd<f64>, const SHIFTS: usize>(
     for start in (0..LANES).step_by(S::LANES) {
         let mut inverse = [one; SHIFTS];
         for k in 0..n - 1 {
-            for shift in 0..SHIFTS {
+            for (shift, inverse) in inverse.iter_mut().enumerate() {
                 let pivot = load(simd, &m[at(k, k)].0[shift], start);
                 let shifted = simd.add(pivot, load(simd, &shifts.0[shift], start));
                 let lesser = simd.min(load(simd, &least.0[shift], start), shifted);
                 store(simd, &mut least.0[shift], start, lesser);
-                inverse[shift] = simd.div(one, simd.max(shifted, smallest));
+                *inverse = simd.div(one, simd.max(shifted, smallest));
             }
             for i in k + 1..n {
                 let row = &mut m[at(i, k)..=at(i, i)];
@@ -50,16 +50,16 @@ pub(super) fn pivots<S: Simd<f64>, const SHIFTS: usize>(
                     continue;
                 };
                 let mut minus = inverse;
-                for shift in 0..SHIFTS {
+                for (shift, minus) in minus.iter_mut().enumerate() {
                     let first = load(simd, &first.0[shift], start);
                     store(simd, &mut column[i].0[shift], start, first);
-                    minus[shift] = simd.mul(inverse[shift], simd.sub(simd.splat(0.0), first));
+                    *minus = simd.mul(*minus, simd.sub(simd.splat(0.0), first));
                 }
                 for (entry, other) in row.iter_mut().zip(&column[k + 1..=i]) {
-                    for shift in 0..SHIFTS {
+                    for (shift, &minus) in minus.iter().enumerate() {
                         let old = load(simd, &entry.0[shift], start);
                         let other = load(simd, &other.0[shift], start);
-                        let new = simd.mul_add(minus[shift], other, old);
+                        let new = simd.mul_add(minus, other, old);
                         store(simd, &mut entry.0[shift], start, new);
                     }
                 }

@@ -83,9 +83,7 @@ fn check_on(isa: Isa, matrices: &[Vec<Vec<f64>>], question: Question, tolerance:
     let mut found = Shares::default();
     shares_on(
         isa,
-        &planes,
-        n,
-        width,
+        Matrices::new(&planes, n, width),
         question,
         &mut Scratch::default(),
         &mut found,
