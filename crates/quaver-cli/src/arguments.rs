@@ -1,5 +1,6 @@
 //! Options that several commands share, and how their values are read.
 
+use std::fmt::Display;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
@@ -178,15 +179,13 @@ impl DataArgs {
     }
 
     /// Adds the files that go with the data, where there are any: labels and class names.
-    pub fn beside(&self, record: RunRecord) -> Result<RunRecord, Failure> {
-        let files = [("labels", &self.labels), ("class_map", &self.class_map)];
-        let files = files.into_iter();
-        let given = files.filter_map(|(key, path)| Some((key, path.as_ref()?)));
-        given
-            .map(|(key, path)| Ok((key, record::traced(path)?)))
-            .try_fold(record, |record, entry: Result<_, Failure>| {
-                entry.map(|(key, file)| record.with(key, file))
-            })
+    pub fn beside(&self, mut record: RunRecord) -> Result<RunRecord, Failure> {
+        for (key, path) in [("labels", &self.labels), ("class_map", &self.class_map)] {
+            if let Some(path) = path {
+                record = record.with(key, record::traced(path)?);
+            }
+        }
+        Ok(record)
     }
 
     /// What the transform file says, and over it what the command line does.
@@ -279,6 +278,23 @@ impl DataArgs {
         let subset = subset.map_err(|error| Failure::Input(format!("{}: {error}", path.display())));
         Ok(Box::new(subset?))
     }
+}
+
+/// Refuses labels that the network has no class for, and data without labels where they are `needed`.
+pub fn check_labels(
+    dataset: &dyn Dataset,
+    data: &Path,
+    model: &Model,
+    needed: bool,
+) -> Result<(), Failure> {
+    let refuse = |why: &dyn Display| Failure::Input(format!("{}: {why}", data.display()));
+    quaver::check_labels(dataset, model.n_classes()).map_err(|error| refuse(&error))?;
+    if needed && !dataset.is_empty() && dataset.label(0)?.is_none() {
+        return Err(refuse(
+            &"has no labels; give them (--labels) or use the predicted class (--label predicted)",
+        ));
+    }
+    Ok(())
 }
 
 /// The first of these options that was given.

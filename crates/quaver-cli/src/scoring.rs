@@ -10,7 +10,7 @@ use clap::Args;
 use quaver::{LabelChoice, Model, ScoreOptions};
 use quaver_store::{Shard, Store};
 
-use crate::arguments::{DataArgs, ModelArgs, first_given};
+use crate::arguments::{DataArgs, ModelArgs, check_labels, first_given};
 use crate::console::Console;
 use crate::failure::Failure;
 use crate::pages::file_name;
@@ -190,17 +190,9 @@ impl ScoringArgs {
         // What messages call the data; without any there is no dataset either.
         let data = data.or(self.data.input.first().map(|input| input.path.as_path()));
         let data = data.unwrap_or(file);
-        let of_data =
-            |why: &dyn std::fmt::Display| Failure::Input(format!("{}: {why}", data.display()));
         if model.family().has_classes() {
-            quaver::check_labels(&*dataset, model.n_classes()).map_err(|error| of_data(&error))?;
-            let needs_label =
-                options.label == LabelChoice::True && self.measures.targets().is_none();
-            if needs_label && !dataset.is_empty() && dataset.label(0)?.is_none() {
-                return Err(of_data(
-                    &"has no labels; give them (--labels) or use the predicted class (--label predicted)",
-                ));
-            }
+            let needed = options.label == LabelChoice::True && self.measures.targets().is_none();
+            check_labels(&*dataset, data, &model, needed)?;
         }
         let targets = match self.measures.targets() {
             Some(path) => Some(quaver::open(path, &quaver::OpenOptions::default(), None)?),

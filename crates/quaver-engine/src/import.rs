@@ -103,7 +103,7 @@ pub(crate) fn import_as(
     }
     let live = live::nodes(calls, &wanted)?;
     let used = live::used_names(&live, &wanted);
-    let is_open = batch::is_open(proto, &used);
+    let is_open = inputs::has_open_batch(proto, &used);
     let mut importer = Importer::new(HashSet::new());
     importer.initializers(proto, folder, &used)?;
     inputs::declare(&mut importer, proto, &used, options, shapes)?;

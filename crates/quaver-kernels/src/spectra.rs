@@ -47,6 +47,13 @@ pub struct Question {
     pub lambda: f64,
 }
 
+impl Question {
+    /// No eigenvalue of an n × n matrix is told from zero below this, times the largest.
+    fn resolved_rtol(&self, n: usize) -> f64 {
+        self.rtol.max(NOISE * n as f64)
+    }
+}
+
 /// The answers for a row of matrices.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Shares {
@@ -204,7 +211,7 @@ fn answer<S: Simd<f64>>(
     shares.resize(width);
     scratch.pair.resize(n_packed(n) + n, Entry::ZERO);
     scratch.undecided.clear();
-    let rtol = question.rtol.max(NOISE * n as f64);
+    let rtol = question.resolved_rtol(n);
     let (pair, column) = scratch.pair.split_at_mut(n_packed(n));
     for start in (0..width).step_by(LANES) {
         let count = LANES.min(width - start);
@@ -212,25 +219,20 @@ fn answer<S: Simd<f64>>(
             let lanes = lanes_of(&plane[start..start + count]);
             *entry = Entry([lanes; 2]);
         }
-        let mut traces = [0.0; LANES];
-        for i in 0..n {
-            for (sum, x) in traces.iter_mut().zip(&pair[at(i, i)].0[0]) {
-                *sum += x;
-            }
-        }
+        let traces = sum((0..n).map(|i| pair[at(i, i)].0[0]));
         let cut = traces.map(|trace| -rtol * trace);
         let shifts = Entry([[question.lambda; LANES], cut]);
         let Pivots { last, least } = pivots(simd, pair, n, &shifts, column);
         for lane in 0..count {
             let x = start + lane;
-            shares.budgeted[x] = budgeted(last.0[0][lane], question.lambda);
-            shares.kept[x] = 1.0;
-            shares.rank[x] = n as u32;
-            let is_full = least.0[1][lane].min(last.0[1][lane] + cut[lane]) > 0.0;
-            let is_resolved = question.lambda >= RESOLVED * traces[lane];
             if traces[lane] <= 0.0 {
                 shares.set(x, 0.0, 0.0, 0);
-            } else if !(is_full && is_resolved) {
+                continue;
+            }
+            let with_budget = budgeted(last.0[0][lane], question.lambda);
+            shares.set(x, 1.0, with_budget, n as u32);
+            let is_full = least.0[1][lane].min(last.0[1][lane] + cut[lane]) > 0.0;
+            if !(is_full && question.lambda >= RESOLVED * traces[lane]) {
                 scratch.undecided.push(x);
             }
         }
@@ -252,14 +254,13 @@ fn answer_few<S: Simd<f64>>(
     shares.resize(width);
     scratch.triple.resize(n_packed(m + 1) + m + 1, Entry::ZERO);
     scratch.undecided.clear();
-    let rtol = question.rtol.max(NOISE * n as f64);
+    let rtol = question.resolved_rtol(n);
     let (triple, column) = scratch.triple.split_at_mut(n_packed(m + 1));
     for start in (0..width).step_by(LANES) {
         let count = LANES.min(width - start);
         let part = |vector: &[f64], at: usize| {
             lanes_of(&vector[at * width + start..at * width + start + count])
         };
-        let mut traces = [0.0; LANES];
         for i in 0..m {
             for j in 0..=i {
                 let mut sum = [0.0; LANES];
@@ -270,29 +271,24 @@ fn answer_few<S: Simd<f64>>(
                     }
                 }
                 triple[at(i, j)] = Entry([sum; 3]);
-                if i == j {
-                    for (trace, sum) in traces.iter_mut().zip(&sum) {
-                        *trace += sum;
-                    }
-                }
             }
             triple[at(m, i)] = Entry([part(&vectors[i], n - 1); 3]);
         }
         triple[at(m, m)] = Entry::ZERO;
+        let traces = sum((0..m).map(|i| triple[at(i, i)].0[0]));
         let cut = traces.map(|trace| -rtol * trace);
         let shifts = Entry([[question.lambda; LANES], cut, [0.0; LANES]]);
         let Pivots { last, least } = pivots(simd, triple, m + 1, &shifts, column);
         for (lane, &trace) in traces[..count].iter().enumerate() {
             let x = start + lane;
-            let is_resolved = question.lambda >= RESOLVED * trace;
             if trace <= 0.0 {
                 shares.set(x, 0.0, 0.0, 0);
-            } else {
-                let share = |pivot: f64| (-pivot).clamp(0.0, 1.0);
-                shares.set(x, share(last.0[2][lane]), share(last.0[0][lane]), m as u32);
-                if !(least.0[1][lane] > 0.0 && is_resolved) {
-                    scratch.undecided.push(x);
-                }
+                continue;
+            }
+            let share = |pivot: f64| (-pivot).clamp(0.0, 1.0);
+            shares.set(x, share(last.0[2][lane]), share(last.0[0][lane]), m as u32);
+            if !(least.0[1][lane] > 0.0 && question.lambda >= RESOLVED * trace) {
+                scratch.undecided.push(x);
             }
         }
     }
@@ -317,13 +313,13 @@ fn decompose_undecided<S: Simd<f64>>(
                 *value = plane[some[lane.min(some.len() - 1)]];
             }
         }
-        let rtol = question.rtol.max(NOISE * n as f64);
+        let rtol = question.resolved_rtol(n);
         // QL steps are one long chain: two vectors' run at once where they are shorter than the matrices side by side.
         if 2 * S::LANES <= LANES {
             decompose(Pair(simd), some, n, rtol, question.lambda, scratch, shares);
-            continue;
+        } else {
+            decompose(simd, some, n, rtol, question.lambda, scratch, shares);
         }
-        decompose(simd, some, n, rtol, question.lambda, scratch, shares);
     }
     scratch.undecided = undecided;
 }
@@ -348,10 +344,10 @@ fn budgeted(last: f64, lambda: f64) -> f64 {
 }
 
 #[inline(always)]
-fn trace(m: &[Lanes], n: usize) -> Lanes {
+fn sum(terms: impl Iterator<Item = Lanes>) -> Lanes {
     let mut sum = [0.0; LANES];
-    for i in 0..n {
-        for (sum, x) in sum.iter_mut().zip(&m[at(i, i)]) {
+    for term in terms {
+        for (sum, x) in sum.iter_mut().zip(&term) {
             *sum += x;
         }
     }

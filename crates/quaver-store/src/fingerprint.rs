@@ -16,8 +16,8 @@ const END: u64 = 1 << 26;
 const MOST_FILES: usize = 50_000_000;
 
 /// The name, length and SHA-256 of a file: of all bytes up to 1 GiB, of 64 MiB at either end beyond. Of a folder, the
-/// hash of its files' names and lengths, which are not read. Of a pattern that stands for several files, that of each; of MNIST's images also that of the labels
-/// beside them.
+/// hash of its files' names and lengths, which are not read. Of a pattern that stands for several files, that of each; of
+/// MNIST's images also that of the labels beside them.
 ///
 /// # Errors
 /// Names what cannot be read.

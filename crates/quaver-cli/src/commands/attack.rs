@@ -7,9 +7,9 @@ mod output;
 use std::path::PathBuf;
 
 use clap::Args;
-use quaver::{AttackSummary, AttackTable, Dataset, Error, LabelChoice, Model};
+use quaver::{AttackSummary, AttackTable, Error, LabelChoice, Model};
 
-use crate::arguments::{DataArgs, ModelArgs};
+use crate::arguments::{DataArgs, ModelArgs, check_labels};
 use crate::console::Console;
 use crate::failure::Failure;
 use crate::interrupt::stop_flag;
@@ -86,7 +86,7 @@ impl Attack {
         let dataset = self.data_args.open(&self.data, model.input_shape())?;
         let options = self.attack_args.options(&*dataset, stop)?;
         if options.label == LabelChoice::True {
-            self.check_labels(&*dataset, &model)?;
+            check_labels(&*dataset, &self.data, &model, true)?;
         }
         let bounds = options.bounds_of(&*dataset)?;
         let plan = options.plan()?;
@@ -163,21 +163,6 @@ impl Attack {
             failed => Err(Failure::Samples(format!(
                 "{failed} of {n_samples} samples could not be attacked"
             ))),
-        }
-    }
-}
-
-impl Attack {
-    /// Refuses data without labels, and labels that the network has no class for.
-    fn check_labels(&self, dataset: &dyn Dataset, model: &Model) -> Result<(), Failure> {
-        let refuse =
-            |why: &dyn std::fmt::Display| Failure::Input(format!("{}: {why}", self.data.display()));
-        quaver::check_labels(dataset, model.n_classes()).map_err(|error| refuse(&error))?;
-        match dataset.is_empty() || dataset.label(0)?.is_some() {
-            true => Ok(()),
-            false => Err(refuse(
-                &"has no labels; give them (--labels) or use the predicted class (--label predicted)",
-            )),
         }
     }
 }

@@ -11,23 +11,8 @@ use std::sync::Arc;
 use super::{Importer, node_name};
 use crate::EngineError;
 use crate::graph::{Graph, Value};
-use crate::onnx::proto::{GraphProto, NodeProto};
+use crate::onnx::proto::NodeProto;
 use crate::tensor::Element;
-
-/// Whether every input of `proto` that is used leaves the length of its first axis open.
-pub(super) fn is_open(proto: &GraphProto, used: &HashSet<&str>) -> bool {
-    let initializers: HashSet<&str> = proto.initializer.iter().map(|i| i.name.as_str()).collect();
-    proto
-        .input
-        .iter()
-        .filter(|input| used.contains(input.name.as_str()))
-        .filter(|input| !initializers.contains(input.name.as_str()))
-        .all(|input| {
-            let tensor = input.r#type.as_ref().and_then(|t| t.tensor_type.as_ref());
-            let shape = tensor.and_then(|tensor| tensor.shape.as_ref());
-            shape.is_none_or(|shape| shape.dim.first().is_some_and(|dim| dim.dim_value <= 0))
-        })
-}
 
 impl Graph {
     /// # Errors

@@ -19,14 +19,7 @@ pub(super) fn declare(
     options: &ImportOptions,
     shapes: Shapes,
 ) -> Result<(), EngineError> {
-    // Before IR version 4, initializers had to be listed among the inputs too.
-    let initializers: HashSet<&str> = proto.initializer.iter().map(|i| i.name.as_str()).collect();
-    let given: Vec<&ValueInfoProto> = proto
-        .input
-        .iter()
-        .filter(|input| used.contains(input.name.as_str()))
-        .filter(|input| !initializers.contains(input.name.as_str()))
-        .collect();
+    let given = given(proto, used);
     for input in &given {
         let place = |e: EngineError| e.within(format_args!("input '{}'", input.name));
         let tensor = tensor_type(input).map_err(place)?;
@@ -48,6 +41,27 @@ pub(super) fn declare(
         ));
     }
     Ok(())
+}
+
+/// What is given with every sample.
+fn given<'a>(proto: &'a GraphProto, used: &HashSet<&str>) -> Vec<&'a ValueInfoProto> {
+    // Before IR version 4, initializers had to be listed among the inputs too.
+    let initializers: HashSet<&str> = proto.initializer.iter().map(|i| i.name.as_str()).collect();
+    proto
+        .input
+        .iter()
+        .filter(|input| used.contains(input.name.as_str()))
+        .filter(|input| !initializers.contains(input.name.as_str()))
+        .collect()
+}
+
+/// Whether every input that is used leaves the length of its first axis, the batch, open.
+pub(super) fn has_open_batch(proto: &GraphProto, used: &HashSet<&str>) -> bool {
+    given(proto, used).into_iter().all(|input| {
+        let tensor = input.r#type.as_ref().and_then(|t| t.tensor_type.as_ref());
+        let shape = tensor.and_then(|tensor| tensor.shape.as_ref());
+        shape.is_none_or(|shape| shape.dim.first().is_some_and(|dim| dim.dim_value <= 0))
+    })
 }
 
 fn tensor_type(input: &ValueInfoProto) -> Result<&TypeProtoTensor, EngineError> {

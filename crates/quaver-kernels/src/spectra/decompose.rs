@@ -2,7 +2,7 @@
 
 use super::householder::tridiagonalise;
 use super::ql::diagonalise;
-use super::{LANES, NOISE, RESOLVED, Scratch, Shares, budgeted, trace};
+use super::{LANES, NOISE, RESOLVED, Scratch, Shares, at, budgeted, sum};
 use crate::simd::Simd;
 
 /// The answers for the matrices `some` from their eigenvalues.
@@ -16,7 +16,7 @@ pub(super) fn decompose<S: Simd<f64>>(
     scratch: &mut Scratch,
     shares: &mut Shares,
 ) {
-    let traces = trace(&scratch.matrices, n);
+    let traces = sum((0..n).map(|i| scratch.matrices[at(i, i)]));
     let inverse = traces.map(|trace| 1.0 / trace);
     for lanes in &mut scratch.matrices {
         for lane in 0..LANES {
