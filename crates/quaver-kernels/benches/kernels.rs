@@ -150,6 +150,7 @@ fn main() {
         (512, 128, 16, 1, 1),
         (2048, 512, 4, 1, 1),
         (3, 64, 32, 3, 1),
+        (3, 16, 32, 3, 1),
     ] {
         let shape = conv(c_in, c_out, size, kernel, stride);
         for isa in Isa::available()

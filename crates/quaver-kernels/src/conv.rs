@@ -51,9 +51,7 @@ impl ConvShape {
             && w.dilation == [1; AXES]
             && w.pad[0] == 0
             && w.input[0] == 1
-            && self.groups == 1
-            && self.c_in >= 8
-            && self.c_out >= 8;
+            && self.groups == 1;
         let back = |axis: usize| 2usize.checked_sub(w.pad[axis]);
         let (Some(h), Some(v)) = (back(1), back(2)) else {
             return None;
@@ -61,6 +59,12 @@ impl ConvShape {
         fits.then_some(([w.pad[1], w.pad[2]], [h, v]))
     }
 }
+
+/// Channels read below which Winograd's algorithm is not used.
+const FEWEST_READ: usize = 8;
+
+/// The share of its time that the definition takes where half of the cotangents are zero ([`crate::sparse`]).
+const DONE_BEHIND_RELU: f64 = 0.6;
 
 /// Which algorithms may be chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,9 +142,11 @@ impl<T: Scalar> Conv<T> {
             };
         }
         let pads = shape.winograd_pads().filter(|_| options.winograd);
-        let tiles = |output: [usize; AXES], n_images| {
-            pads.and_then(|_| {
-                cheapest_tile::<T>([output[1], output[2]], shape.c_in * shape.c_out, n_images)
+        let tiles = |output: [usize; AXES], c_read, n_images, done| {
+            // Few channels leave most of the vectors of the transforms empty.
+            pads.filter(|_| c_read >= FEWEST_READ).and_then(|_| {
+                let n_weights = shape.c_in * shape.c_out;
+                cheapest_tile::<T>([output[1], output[2]], n_weights, n_images, done)
             })
         };
         let forth = |tile, pad| Tiling {
@@ -151,7 +157,7 @@ impl<T: Scalar> Conv<T> {
             output: [w.output[1], w.output[2]],
             pad,
         };
-        let forward = match (tiles(w.output, 1), pads) {
+        let forward = match (tiles(w.output, shape.c_in, 1, 1.0), pads) {
             (Some(tile), Some((pad, _))) => {
                 Route::Winograd(Winograd::new(isa, forth(tile, pad), at, bias))
             }
@@ -165,7 +171,8 @@ impl<T: Scalar> Conv<T> {
                 .with_bias(bias),
             ),
         };
-        let backward = match (tiles(w.input, options.n_cotangents), pads) {
+        let back = tiles(w.input, shape.c_out, options.n_cotangents, DONE_BEHIND_RELU);
+        let backward = match (back, pads) {
             (Some(tile), Some((_, pad))) => Route::Winograd(Winograd::new(
                 isa,
                 Tiling {
@@ -186,7 +193,9 @@ impl<T: Scalar> Conv<T> {
                 |g, o, c, tap| at(g * o_group + o, c, tap),
             )),
         };
-        let gradient = pads.map(|(pad, _)| forth(Tile::Four, pad));
+        let gradient = pads
+            .filter(|_| shape.c_in.min(shape.c_out) >= FEWEST_READ)
+            .map(|(pad, _)| forth(Tile::Four, pad));
         Self {
             shape,
             forward,
@@ -217,8 +226,14 @@ impl<T: Scalar> Conv<T> {
 /// The tile that costs least for `n_images` outputs of that size, if one beats the definition.
 ///
 /// The unit is a multiply–add per pair of channels. Weights that do not stay in the second-level cache have
-/// to be fetched once per pass, which then costs about as much as ten multiply–adds each.
-fn cheapest_tile<T>(output: [usize; 2], n_weights: usize, n_images: usize) -> Option<Tile> {
+/// to be fetched once per pass, which then costs about as much as ten multiply–adds each. The definition takes the time of
+/// the share `done` of its own.
+fn cheapest_tile<T>(
+    output: [usize; 2],
+    n_weights: usize,
+    n_images: usize,
+    done: f64,
+) -> Option<Tile> {
     const CACHE: usize = 512 << 10;
     const FETCH: usize = 10;
     let fetch = |points: usize| {
@@ -230,12 +245,12 @@ fn cheapest_tile<T>(output: [usize; 2], n_weights: usize, n_images: usize) -> Op
         let tiles = output[0].div_ceil(m) * output[1].div_ceil(m);
         tiles * n_images * tile.points() + fetch(tile.points())
     };
-    let direct = output[0] * output[1] * n_images * 9 + fetch(9);
+    let direct = done * (output[0] * output[1] * n_images * 9) as f64 + fetch(9) as f64;
     [Tile::Two, Tile::Four]
         .into_iter()
         .min_by_key(|&tile| cost(tile))
         // The transforms take their time too.
-        .filter(|&tile| cost(tile) * 5 < direct * 4)
+        .filter(|&tile| (cost(tile) as f64) < 0.8 * direct)
 }
 
 #[cfg(test)]

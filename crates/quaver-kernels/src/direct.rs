@@ -217,7 +217,7 @@ impl<T: Scalar> Kernel<T> for Job<'_, T> {
         let conv = self.conv;
         let mut weights = conv.weights.iter();
         let active = match conv.seeks_zeros() {
-            true => Active::find(self.x, self.n_images, conv.links.n_from, conv.c),
+            true => Active::find(conv.isa, self.x, self.n_images, conv.links.n_from, conv.c),
             false => None,
         };
         if let Some(active) = &active {

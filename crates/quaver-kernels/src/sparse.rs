@@ -6,7 +6,7 @@
 use crate::Scalar;
 use crate::direct::{Direct, OUTSIDE, Phase};
 use crate::packed::{Columns, PANEL, Panels, Start, each_row};
-use crate::simd::{Kernel, Simd};
+use crate::simd::{Isa, Kernel, Simd, prefetch};
 
 /// Fewer cotangents than this keep too few sums in flight.
 pub(crate) const FEWEST: usize = 3;
@@ -14,8 +14,9 @@ pub(crate) const FEWEST: usize = 3;
 /// What is read while a panel of the weights stays in the nearest cache should stay in the next: bytes.
 const BLOCK: usize = 256 << 10;
 
-/// Channels taken in one go, so that a panel of their weights stays in the nearest cache and what is read in the next.
-const DEPTH: usize = 128;
+/// Channels are taken as many in one go as a panel of their weights stays in the nearest cache, and what is read in the next:
+/// bytes of the panel.
+const PANEL_BYTES: usize = 16 << 10;
 
 /// Rows of the largest tile.
 const MOST_ROWS: usize = 12;
@@ -25,7 +26,7 @@ const LINE: usize = 16;
 
 /// What of x (V × positions × channels) is not zero in all images, position by position.
 pub(crate) struct Active<T> {
-    /// Where the list of each position and DEPTH channels starts, and the end of the last.
+    /// Where the list of each position and so many channels starts, and the end of the last.
     starts: Vec<u32>,
     /// Lists per position.
     n_lists: usize,
@@ -38,7 +39,7 @@ pub(crate) struct Active<T> {
 impl<T: Scalar> Active<T> {
     /// Of `v` images; `None` if too few are zero to be worth it.
     #[inline(always)]
-    pub(crate) fn find(x: &[T], v: usize, n: usize, c: usize) -> Option<Self> {
+    pub(crate) fn find(isa: Isa, x: &[T], v: usize, n: usize, c: usize) -> Option<Self> {
         // A product of lists costs about this much more per term.
         const WORTH: f64 = 0.8;
         let fits = u16::try_from(c).is_ok() && u32::try_from(n * c).is_ok();
@@ -46,7 +47,8 @@ impl<T: Scalar> Active<T> {
             return None;
         }
         let most = (WORTH * (n * c) as f64) as usize;
-        let n_lists = c.div_ceil(DEPTH);
+        let depth = PANEL_BYTES / (PANEL * isa.lanes::<T>() * size_of::<T>());
+        let n_lists = c.div_ceil(depth);
         let mut active = Self {
             starts: Vec::with_capacity(n * n_lists + 1),
             n_lists,
@@ -57,7 +59,7 @@ impl<T: Scalar> Active<T> {
         let mut line = vec![T::ZERO; v * LINE];
         for position in 0..n {
             for start in (0..c).step_by(LINE) {
-                if start % DEPTH == 0 {
+                if start % depth == 0 {
                     active.starts.push(len as u32);
                 }
                 let width = LINE.min(c - start);
@@ -209,6 +211,9 @@ impl<T: Scalar, S: Simd<T>> Tile<'_, T, S> {
     unsafe fn run<const MR: usize, const NV: usize>(&self) {
         let simd = self.simd;
         let mut acc = [[simd.splat(T::ZERO); NV]; MR];
+        if self.list == 0 {
+            each_row!(I < MR { prefetch(self.y.wrapping_add(I * self.y_image)) });
+        }
         if self.list > 0 {
             each_row!(I < MR {
                 if I < self.n_rows {
@@ -321,7 +326,7 @@ mod tests {
                     (25, 0.7),
                 ] {
                     let gy = cotangents(n_out, v, zeros);
-                    let found = Active::find(&gy, v, window.n_output(), c_out);
+                    let found = Active::find(isa, &gy, v, window.n_output(), c_out);
                     assert!(found.is_some(), "{v} {zeros}");
                     let mut together = vec![f64::NAN; v * n_in];
                     conv.backward_data(&gy, &mut together, &mut Vec::new());
@@ -340,7 +345,7 @@ mod tests {
 
     #[test]
     fn what_is_nearly_full_is_taken_as_it_is() {
-        assert!(Active::find(&cotangents(40 * 20, 9, 0.1), 9, 20, 40).is_none());
-        assert!(Active::<f64>::find(&[], 9, 0, 40).is_none());
+        assert!(Active::find(Isa::best(), &cotangents(40 * 20, 9, 0.1), 9, 20, 40).is_none());
+        assert!(Active::<f64>::find(Isa::best(), &[], 9, 0, 40).is_none());
     }
 }
