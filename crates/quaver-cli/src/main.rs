@@ -13,6 +13,7 @@ mod progress;
 mod ranking;
 mod rows;
 mod scoring;
+mod sources;
 
 use std::process::ExitCode;
 

@@ -61,6 +61,7 @@ pub fn merge(out: &Path, folders: &[PathBuf]) -> Result<Store, Error> {
     let manifest = Manifest {
         identity: first.identity().clone(),
         parts: (0, n_parts),
+        paths: first.manifest().paths.clone(),
     };
     if out.exists() && !is_fresh(out) {
         return Err(of_store(out, "is not empty; name another folder"));
