@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 use quaver::{
-    Centre, Colours, Crop, Dataset, HeadChoice, InputFile, Interpolation, Joined, LabelChoice,
-    Layout, LoadOptions, Model, OpenOptions, Resize, Subset,
+    Centre, Colours, Crop, DataErrorKind, Dataset, HeadChoice, InputFile, Interpolation, Joined,
+    LabelChoice, Layout, LoadOptions, Model, OpenOptions, Resize, Subset,
 };
 use quaver_report::RunRecord;
 use quaver_store::record;
@@ -275,16 +275,10 @@ pub fn chosen(
     indices: Option<&str>,
     limit: Option<usize>,
 ) -> Result<Box<dyn Dataset>, Failure> {
-    let chosen = match (indices, limit) {
-        (None, None) => return Ok(dataset),
-        (Some(list), _) => quaver::parse_indices(list)?,
-        (None, Some(limit)) => (0..dataset.len().min(limit)).collect(),
-    };
-    let limit = limit.unwrap_or(chosen.len());
-    let chosen: Vec<usize> = chosen.into_iter().take(limit).collect();
-    let subset = Subset::new(dataset, chosen);
-    let subset = subset.map_err(|error| Failure::Input(format!("{}: {error}", path.display())));
-    Ok(Box::new(subset?))
+    Subset::choose(dataset, indices, limit).map_err(|error| match error.kind() {
+        DataErrorKind::Option => error.into(),
+        _ => Failure::Input(format!("{}: {error}", path.display())),
+    })
 }
 
 /// Refuses labels that the network has no class for, and data without labels where they are `needed`.

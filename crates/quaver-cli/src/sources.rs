@@ -1,10 +1,9 @@
 //! A network and data for the tasks that need both: named by the user, or by a store that was made from them.
 
-use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use quaver::{Dataset, LoadOptions, Model, OpenOptions, parse_indices};
+use quaver::{Dataset, LoadOptions, Model, OpenOptions};
 use quaver_report::RunRecord;
 use quaver_store::{Store, is_store, record};
 use serde_json::Value as Json;
@@ -71,34 +70,17 @@ impl Sources {
         if let Some(option) = data_args.given_of_files().or(model_args.given()) {
             return Err(store.decided(option).into());
         }
+        let limit = data_args.limit.map(NonZeroUsize::get);
         let found = store.reopen()?;
-        let asked = data_args.limit.map(NonZeroUsize::get);
-        let (indices, limit) = match &data_args.indices {
-            None => (found.indices, found.limit.into_iter().chain(asked).min()),
-            Some(list) => {
-                let n = store.identity().n_samples;
-                let here: BTreeSet<usize> = match &found.indices {
-                    None => (0..n).collect(),
-                    Some(here) => parse_indices(here)?.into_iter().take(n).collect(),
-                };
-                if let Some(index) = parse_indices(list)?.iter().find(|at| !here.contains(at)) {
-                    return Err(Failure::Input(format!(
-                        "--indices: sample {index} is not one of the {} in {}",
-                        here.len(),
-                        folder.display()
-                    )));
-                }
-                (Some(list.clone()), asked)
-            }
-        };
+        let found = found.choose(data_args.indices.as_deref(), limit)?;
         Ok(Self {
             model: found.model,
             data: vec![found.data],
             file: found.file,
             load: found.load,
             open: found.open,
-            indices,
-            limit,
+            indices: found.indices,
+            limit: found.limit,
         })
     }
 

@@ -92,18 +92,22 @@ pub fn precision(precision: Precision) -> &'static str {
     }
 }
 
-/// How the model was read.
-pub fn of_model(record: RunRecord, options: &LoadOptions) -> RunRecord {
-    let head = match options.head {
+/// What the output was taken for.
+pub fn head(options: &LoadOptions) -> String {
+    match options.head {
         HeadChoice::Detect => "detect".to_owned(),
         HeadChoice::Logits => "logits".to_owned(),
         HeadChoice::MultiLabel => "multi-label".to_owned(),
         HeadChoice::Regression => format!("gaussian:{}", options.noise),
-    };
+    }
+}
+
+/// How the model was read.
+pub fn of_model(record: RunRecord, options: &LoadOptions) -> RunRecord {
     record
         .with("output", options.output.clone())
         .with("input_shape", options.input_shape.clone())
-        .with("head", head)
+        .with("head", head(options))
 }
 
 /// How the data were read, and which of them: `indices` as a list, and the first `limit`.

@@ -2,9 +2,10 @@
 //!
 //! What a file is, its [`fingerprint`], decides; where it lies only says where to look, and may differ between machines.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use quaver::{Error, LoadOptions, Model, OpenOptions, parse_indices};
+use quaver::{Error, ErrorKind, LoadOptions, Model, OpenOptions, parse_indices};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
@@ -56,6 +57,40 @@ pub struct Reopened {
     pub indices: Option<String>,
     /// The first so many of them.
     pub limit: Option<usize>,
+    folder: PathBuf,
+    n_samples: usize,
+}
+
+impl Reopened {
+    /// Takes fewer samples: those in the list `indices`, by their places in the data, or the first `limit`.
+    ///
+    /// # Errors
+    /// As for [`parse_indices`]; [`ErrorKind::Option`] if a sample is none of the store's.
+    pub fn choose(mut self, indices: Option<&str>, limit: Option<usize>) -> Result<Self, Error> {
+        let Some(list) = indices else {
+            self.limit = self.limit.into_iter().chain(limit).min();
+            return Ok(self);
+        };
+        let here: BTreeSet<usize> = match &self.indices {
+            None => (0..self.n_samples).collect(),
+            Some(here) => parse_indices(here)?
+                .into_iter()
+                .take(self.n_samples)
+                .collect(),
+        };
+        if let Some(index) = parse_indices(list)?.iter().find(|at| !here.contains(at)) {
+            return Err(Error::new(
+                ErrorKind::Option,
+                format!(
+                    "{}: sample {index} is none of the {} that it was made from",
+                    self.folder.display(),
+                    here.len()
+                ),
+            ));
+        }
+        (self.indices, self.limit) = (Some(list.to_owned()), limit);
+        Ok(self)
+    }
 }
 
 impl Store {
@@ -65,7 +100,7 @@ impl Store {
     /// and then by its name in and beside the store. The first file that is what the store was made from is taken.
     ///
     /// # Errors
-    /// [`ErrorKind::Store`](quaver::ErrorKind::Store) if the store was made from what is in no file, or a file is missing or
+    /// [`ErrorKind::Store`] if the store was made from what is in no file, or a file is missing or
     /// is another; what the model's reader says.
     pub fn reopen(&self) -> Result<Reopened, Error> {
         let of = |key: &str| self.identity().made_from.get(key).filter(|v| !v.is_null());
@@ -112,6 +147,8 @@ impl Store {
             open,
             indices,
             limit,
+            folder: self.folder().to_owned(),
+            n_samples: self.samples().len(),
         })
     }
 

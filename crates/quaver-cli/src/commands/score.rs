@@ -87,6 +87,7 @@ impl Score {
 
     /// The same under another name.
     pub fn run_as(&self, command: &str, console: &Console) -> Result<(), Failure> {
+        pages::check(self.report.as_ref())?;
         if let Some(path) = &self.out
             && path.as_os_str() != "-"
         {
