@@ -238,7 +238,8 @@ impl Store {
             Some(what) => Err(of_store(
                 &self.folder,
                 format_args!(
-                    "holds another run: its {what} differs; name another folder, or delete it"
+                    "holds another run: its {}; name another folder, or delete it",
+                    differs(&what)
                 ),
             )),
         }
@@ -397,6 +398,15 @@ impl Store {
     /// Names the term that matches no block, or the blocks that share coordinates and so cannot be added.
     pub fn select(&self, wrt: &[String]) -> Result<Selection<'_>, Error> {
         Selection::new(self, wrt)
+    }
+}
+
+/// Says of something by its name that it differs.
+pub(crate) fn differs(what: &str) -> String {
+    match what {
+        "blocks" | "class_names" | "classes" | "columns" | "indices" | "inputs" | "labels"
+        | "targets" => format!("{what} differ"),
+        _ => format!("{what} differs"),
     }
 }
 

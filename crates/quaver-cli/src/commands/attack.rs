@@ -33,13 +33,18 @@ const TOLD: usize = 5;
 #[command(after_help = "\
 Examples:
   quaver attack model.onnx data.npz --bounds 0,1
-  quaver attack cifar.onnx test_batch.bin --scale 1/255 --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225 --limit 100
-  quaver attack net.onnx data.npz --attack fi-pixel,random-pixel,best-pixel --pixels 1 -o pixels.csv
-  quaver attack net.onnx data.npz --attack pgd-linf --epsilon 1/255,2/255,4/255,8/255 --report robustness.html
-  quaver attack net.onnx data.npz --attack one-pixel --target 3 --queries 20000 --save adversarial.npz
-  quaver attack grams --indices 0-99                  # what the store was made from
+  quaver attack cifar.onnx test_batch.bin --scale 1/255 \\
+    --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225 --limit 100
+  quaver attack net.onnx data.npz --bounds 0,1 --attack fi-pixel,random-pixel,best-pixel \\
+    --pixels 1 -o pixels.csv
+  quaver attack net.onnx data.npz --bounds 0,1 --attack pgd-linf --epsilon 1/255,2/255,4/255 \\
+    --report robustness.html
+  quaver attack net.onnx data.npz --bounds 0,1 --attack one-pixel --target 3 --queries 20000 \\
+    --save adversarial.npz
+  quaver attack grams --bounds 0,1 --limit 100        # what the store was made from
 
-docs/attacks.md says what each attack does and where it comes from. Attacks exist here to measure robustness.")]
+docs/attacks.md says what each attack does and where it comes from. Attacks exist here to measure
+robustness.")]
 pub struct Attack {
     /// ONNX file, and data file or folder; or a store of Grams (score --store) alone.
     #[arg(value_names = ["MODEL", "DATA"], num_args = 1..=2, required = true)]

@@ -37,7 +37,8 @@ const TOLD: usize = 5;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  quaver map net.onnx cat.jpg --resize 224x224 --scale 1/255 --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225
+  quaver map net.onnx cat.jpg --resize 224x224 --scale 1/255 \\
+    --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225
   quaver map cifar.onnx test_batch.bin --indices 0,5,10-12 --scale 1/255 -o maps
   quaver map mnist.onnx digits.npz --limit 3 --scales 1,5,9 --report maps.html
   quaver map net.onnx data.npz --limit 1 --label true --compat 1e-3 --json | jq .images[0].maps

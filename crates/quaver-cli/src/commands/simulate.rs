@@ -20,7 +20,7 @@ use crate::failure::Failure;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  quaver simulate overlay train-images-idx3-ubyte.gz --labels train-labels-idx1-ubyte.gz -o overlaid.npz
+  quaver simulate overlay train-images-idx3-ubyte.gz -o overlaid.npz    # labels lie beside them
   quaver simulate mislabel photos.npz --outliers 500 --seed 7 -o mislabelled.npz
   quaver outliers net.onnx overlaid.npz --scale 1/255 --report outliers.html")]
 pub struct Simulate {

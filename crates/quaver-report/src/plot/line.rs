@@ -107,7 +107,7 @@ impl LineChart {
             draw_curve(&mut svg, series, curve, *number);
         }
         for (series, number) in self.series.iter().zip(&numbers).rev() {
-            draw_marks(&mut svg, series, &frame, &holds, *number);
+            draw_marks(&mut svg, series, &frame, holds, *number);
         }
         self.draw_labels(&mut svg, &frame, &curves, &numbers);
 
