@@ -44,7 +44,7 @@ class Simulated(NamedTuple):
         """Writes the arrays to an .npz file, as `quaver simulate` does. The file is there whole or not at all."""
         path = pathlib.Path(path)
         if path.suffix != ".npz":
-            raise OptionError(f"{path}: simulated data are saved as .npz")
+            raise OptionError(f"{path}: the name must end in .npz")
         try:
             with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
                 try:

@@ -6,7 +6,7 @@ use pyo3::exceptions::PyIndexError;
 use pyo3::prelude::*;
 use quaver::{Layout, OpenOptions, Resize, Subset};
 use quaver_report::RunRecord;
-use quaver_store::record;
+use quaver_store::{Paths, Reopened, record};
 use serde_json::Value as Json;
 
 use crate::error::{option_error, raised};
@@ -23,9 +23,23 @@ pub struct Dataset {
     options: OpenOptions,
     /// Which samples, as text.
     indices: Option<String>,
+    /// The first so many of them.
+    limit: Option<usize>,
 }
 
 impl Dataset {
+    /// The samples that a store was made from.
+    pub fn reopened(found: &Reopened) -> Result<Self, quaver::Error> {
+        let inner = quaver::open(&found.data, &found.open, Some(found.model.input_shape()))?;
+        Ok(Self {
+            inner: Subset::choose(inner, found.indices.as_deref(), found.limit)?,
+            path: found.data.clone(),
+            options: found.open.clone(),
+            indices: found.indices.clone(),
+            limit: found.limit,
+        })
+    }
+
     /// What the library sees.
     pub fn inner(&self) -> &dyn quaver::Dataset {
         &*self.inner
@@ -42,10 +56,24 @@ impl Dataset {
         described(&self.path, with_path)
     }
 
-    /// The same of the file of labels.
+    /// Where the files lie.
+    pub fn paths(&self) -> Paths {
+        Paths {
+            data: Some(self.path.clone()),
+            labels: self.options.labels.clone(),
+            class_map: self.options.class_map.clone(),
+            ..Paths::default()
+        }
+    }
+
+    /// The same of the file of labels, which may lie beside images by its name.
     pub fn labels_record(&self, with_path: bool) -> PyResult<Option<Json>> {
-        let labels = self.options.labels.as_ref();
-        labels.map(|path| described(path, with_path)).transpose()
+        let labels = self.options.labels.clone();
+        let labels = match with_path {
+            true => record::labels_of(&self.path, labels.as_deref()),
+            false => labels,
+        };
+        labels.map(|path| described(&path, with_path)).transpose()
     }
 
     /// The same of the file of class names.
@@ -56,7 +84,7 @@ impl Dataset {
 
     /// Adds to a record how it was read.
     pub fn opened(&self, record: RunRecord) -> RunRecord {
-        record::of_data(record, &self.options, self.indices.as_deref(), None)
+        record::of_data(record, &self.options, self.indices.as_deref(), self.limit)
     }
 }
 
@@ -187,5 +215,6 @@ pub fn open(
         path,
         options,
         indices: chosen,
+        limit: None,
     })
 }

@@ -11,7 +11,7 @@ use quaver::{
     Classes, Dataset as _, Family, LabelChoice, LoadOptions, Network, Precision, Real,
     SampleFailure, ScoreOptions, Source as _, evaluate_each,
 };
-use quaver_store::{fingerprint_of_bytes, record};
+use quaver_store::{Reopened, fingerprint_of_bytes, record};
 use serde_json::Value as Json;
 
 use crate::array::Rows;
@@ -106,6 +106,16 @@ impl Model {
                 record::with_weights(own, &self.inner, |file| described(file, false))
             }
             OnnxSource::Memory(bytes) => Ok(fingerprint_of_bytes([&**bytes])),
+        }
+    }
+
+    /// The model that a store was made from.
+    pub fn reopened(found: Reopened) -> Self {
+        Self {
+            inner: found.model,
+            source: OnnxSource::Path(found.file),
+            head: record::head(&found.load),
+            options: found.load,
         }
     }
 

@@ -7,7 +7,7 @@ use pyo3::types::PyDict;
 use pyo3::{Borrowed, PyTypeInfo, type_hint_identifier, type_hint_subscript, type_hint_union};
 use quaver::{DataError, Port, Sample, Units};
 use quaver_report::RunRecord;
-use quaver_store::fingerprint_of_bytes;
+use quaver_store::{Paths, fingerprint_of_bytes};
 use serde_json::Value as Json;
 
 use crate::dataset::Dataset;
@@ -195,6 +195,14 @@ impl<'py> Samples<'py> {
         match &self.kind {
             Kind::Files(files) => files.get().class_map_record(with_path),
             Kind::Arrays(_) => Ok(None),
+        }
+    }
+
+    /// Where their files lie, if they are in files.
+    pub fn paths(&self) -> Paths {
+        match &self.kind {
+            Kind::Files(files) => files.get().paths(),
+            Kind::Arrays(_) => Paths::default(),
         }
     }
 

@@ -1,14 +1,15 @@
 //! What a task is about: a model with samples, or a store of what was computed from one.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use pyo3::prelude::*;
-use quaver::{Dataset, Description, LabelChoice, Network, Port, Precision, ScoreOptions, Source};
+use quaver::{Dataset, Description, LabelChoice, Network, Port, ScoreOptions, Source};
 use quaver_report::RunRecord;
 use quaver_results::Subjects;
-use quaver_store::record;
+use quaver_store::{Paths, record};
 use serde_json::{Value as Json, json};
 
+use crate::dataset::Dataset as Files;
 use crate::error::{data_error, option_error, raised};
 use crate::model::Model;
 use crate::samples::{Labels, Samples, View};
@@ -94,6 +95,58 @@ impl<'py> Subject<'py> {
         }
     }
 
+    /// For tasks that need the network itself: a store is opened for what it was made from, and `indices` choose of that.
+    pub fn of_network(
+        py: Python<'py>,
+        given: Given<'py>,
+        samples: Option<Samples<'py>>,
+        labels: Option<Labels>,
+        indices: Option<Vec<usize>>,
+    ) -> PyResult<Self> {
+        let store = match given.read(py)? {
+            Origin::Store(store) if samples.is_none() => store,
+            origin if indices.is_some() => {
+                return Err(option_error(match origin {
+                    Origin::Store(_) => "a store has its samples already; give it alone",
+                    Origin::Model(_) => {
+                        "indices: choose of a store's samples; of others give those that you want as x"
+                    }
+                }));
+            }
+            origin => return Self::new(origin, samples, labels, None),
+        };
+        let store = store.get().inner();
+        if labels.is_some() {
+            return Err(raised(store.decided("y")));
+        }
+        let list = indices.map(|indices| {
+            let indices: Vec<String> = indices.iter().map(usize::to_string).collect();
+            indices.join(",")
+        });
+        let found = py.detach(|| {
+            let found = store.reopen()?.choose(list.as_deref(), None)?;
+            let dataset = Files::reopened(&found)?;
+            Ok((found, dataset))
+        });
+        let (found, dataset) = found.map_err(raised)?;
+        let samples = Bound::new(py, dataset)?.into_any().extract()?;
+        let model = Bound::new(py, Model::reopened(found))?;
+        Self::new(Origin::Model(model), Some(samples), None, None)
+    }
+
+    /// Where the files lie that a store of this is made from.
+    pub fn paths(&self) -> Paths {
+        let model = match &self.origin {
+            Origin::Model(model) => model.get().path().map(Path::to_owned),
+            Origin::Store(_) => None,
+        };
+        let data = self.samples.as_ref();
+        Paths {
+            model,
+            ..data.map(Samples::paths).unwrap_or_default()
+        }
+    }
+
     /// What titles call the network.
     pub fn model_name(&self) -> String {
         match &self.origin {
@@ -121,18 +174,8 @@ impl<'py> Subject<'py> {
         match &self.origin {
             Origin::Store(store) => {
                 let store = store.get().inner();
-                let decided = [
-                    (
-                        "precision",
-                        options.precision == Precision::F64 && store.identity().precision != "f64",
-                    ),
-                    ("winograd", !options.winograd),
-                ];
-                if let Some((name, _)) = decided.iter().find(|(_, given)| *given) {
-                    return Err(option_error(format!(
-                        "{name}: {} is a store, where that was decided when it was filled; leave it out, or give a model with samples",
-                        store.folder().display()
-                    )));
+                if let Some(name) = store.contradicted(options) {
+                    return Err(raised(store.decided(name)));
                 }
                 let selection = store.select(&options.wrt);
                 let selection = selection.and_then(|chosen| chosen.merging(options));

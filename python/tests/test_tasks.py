@@ -305,6 +305,39 @@ def test_stores_are_those_of_the_command_line(command, here):
         assert pathlib.Path(name).stat().st_size > 10_000
 
 
+def test_maps_and_attacks_open_what_a_store_was_made_from(command, here):
+    model, data = opened("a.npz")
+    store = quaver.fill("grams", model, data, store_as="f32")
+    for task, options in ((quaver.map, {"scales": [1, 3]}), (quaver.attack, {"attacks": "fgsm", "bounds": (0, 1)})):
+        name = task.__name__
+        chosen = quaver.open("a.npz", model=model, indices=[3, 50])
+        pages = []
+        for found in (task(model, chosen, **options), task(store, indices=[3, 50], **options)):
+            found.report("page.html")
+            pages.append(pathlib.Path("page.html").read_bytes())
+        assert pages[0] == pages[1], name
+        assert task("grams", indices=[7], **options) is not None
+        for call, message in (
+            (lambda: task(store, data), "already"),
+            (lambda: task(store, y=[0] * 90), "y: .*grams"),
+            (lambda: task(store, indices=[90]), "sample 90"),
+            (lambda: task(model, data, indices=[1]), "indices"),
+        ):
+            with pytest.raises((quaver.OptionError, quaver.DataError), match=message):
+                call()
+    before = (here / "a.npz").read_bytes()
+    (here / "a.npz").write_bytes(before + b"more")
+    with pytest.raises(quaver.StoreError, match="a.npz, has changed"):
+        quaver.map(store)
+    (here / "a.npz").unlink()
+    with pytest.raises(quaver.StoreError, match="a.npz, does not exist"):
+        quaver.attack(store)
+    (here / "a.npz").write_bytes(before)
+    glyphs = quaver.demo.glyphs(70)
+    with pytest.raises(quaver.StoreError, match="memory"):
+        quaver.map(quaver.fill("arrays", model, glyphs.x, glyphs.y))
+
+
 def test_shards_are_merged(here, model):
     glyphs = quaver.demo.glyphs(200, seed=9)
     for part in ("2/2", "1/2"):

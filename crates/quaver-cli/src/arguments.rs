@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 use quaver::{
-    Centre, Colours, Crop, Dataset, HeadChoice, InputFile, Interpolation, Joined, LabelChoice,
-    Layout, LoadOptions, Model, OpenOptions, Resize, Subset,
+    Centre, Colours, Crop, DataErrorKind, Dataset, HeadChoice, InputFile, Interpolation, Joined,
+    LabelChoice, Layout, LoadOptions, Model, OpenOptions, Resize, Subset,
 };
 use quaver_report::RunRecord;
 use quaver_store::record;
@@ -154,6 +154,14 @@ impl DataArgs {
 
     /// The first option that was given. Of a store, whose data were read before, none has a meaning.
     pub fn given(&self) -> Option<&'static str> {
+        self.given_of_files().or(first_given(&[
+            ("--indices", self.indices.is_some()),
+            ("--limit", self.limit.is_some()),
+        ]))
+    }
+
+    /// The first that was given, but for those that choose samples.
+    pub fn given_of_files(&self) -> Option<&'static str> {
         first_given(&[
             ("--format", self.format.is_some()),
             ("--x-key", self.x_key != "x"),
@@ -173,19 +181,7 @@ impl DataArgs {
             ("--crop", self.crop.is_some()),
             ("--interpolation", self.interpolation.is_some()),
             ("--colours", self.colours.is_some()),
-            ("--indices", self.indices.is_some()),
-            ("--limit", self.limit.is_some()),
         ])
-    }
-
-    /// Adds the files that go with the data, where there are any: labels and class names.
-    pub fn beside(&self, mut record: RunRecord) -> Result<RunRecord, Failure> {
-        for (key, path) in [("labels", &self.labels), ("class_map", &self.class_map)] {
-            if let Some(path) = path {
-                record = record.with(key, record::traced(path)?);
-            }
-        }
-        Ok(record)
     }
 
     /// What the transform file says, and over it what the command line does.
@@ -267,17 +263,22 @@ impl DataArgs {
     }
 
     fn chosen(&self, path: &Path, dataset: Box<dyn Dataset>) -> Result<Box<dyn Dataset>, Failure> {
-        let chosen = match (&self.indices, self.limit) {
-            (None, None) => return Ok(dataset),
-            (Some(list), _) => quaver::parse_indices(list)?,
-            (None, Some(limit)) => (0..dataset.len().min(limit.get())).collect(),
-        };
-        let limit = self.limit.map_or(chosen.len(), NonZeroUsize::get);
-        let chosen: Vec<usize> = chosen.into_iter().take(limit).collect();
-        let subset = Subset::new(dataset, chosen);
-        let subset = subset.map_err(|error| Failure::Input(format!("{}: {error}", path.display())));
-        Ok(Box::new(subset?))
+        let limit = self.limit.map(NonZeroUsize::get);
+        chosen(path, dataset, self.indices.as_deref(), limit)
     }
+}
+
+/// The samples of these `indices`, the first `limit` of them; all if neither is said.
+pub fn chosen(
+    path: &Path,
+    dataset: Box<dyn Dataset>,
+    indices: Option<&str>,
+    limit: Option<usize>,
+) -> Result<Box<dyn Dataset>, Failure> {
+    Subset::choose(dataset, indices, limit).map_err(|error| match error.kind() {
+        DataErrorKind::Option => error.into(),
+        _ => Failure::Input(format!("{}: {error}", path.display())),
+    })
 }
 
 /// Refuses labels that the network has no class for, and data without labels where they are `needed`.

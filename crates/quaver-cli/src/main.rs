@@ -13,6 +13,7 @@ mod progress;
 mod ranking;
 mod rows;
 mod scoring;
+mod sources;
 
 use std::process::ExitCode;
 
@@ -42,16 +43,16 @@ struct Cli {
 
 const AFTER_HELP: &str = "\
 Examples:
-  quaver demo                                      the main job on pictures the program draws itself
-  quaver inspect model.onnx                        what the model is, and whether it can be differentiated
+  quaver demo                                      the main job, on pictures it draws itself
+  quaver inspect model.onnx                        what the model is, and whether it is supported
   quaver score model.onnx data.npz                 the most influential samples, and a summary
   quaver score model.onnx data.npz -o scores.csv   one row per sample
-  quaver score model.onnx data.npz --store grams   keep the class Grams; an interrupted run goes on
+  quaver score model.onnx data.npz --store grams   keep class Grams; interrupted runs go on
   quaver analyze grams --objective margin          other measures from them, without the network
   quaver outliers model.onnx train.npz --report outliers.html
                                                    suspicious samples, by every measure, as a page
   quaver compare model.onnx --train train.npz --test test.npz
-                                                   is it as sensitive on test data as on training data?
+                                                   as sensitive on test data as on training data?
 
 Exit status:
   0 done   1 an output could not be written   2 bad input: an option, a model, data
@@ -68,5 +69,27 @@ fn main() -> ExitCode {
             }
             failure.exit_code()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    /// Lines that the help would break cannot be copied as they stand.
+    #[test]
+    fn examples_fit_the_width_of_the_help() {
+        let whole = Cli::command();
+        let check = |command: &clap::Command| {
+            let text = command.get_after_help().map(|text| text.to_string());
+            for line in text.unwrap_or_default().lines() {
+                let width = line.chars().count();
+                assert!(width < 100, "{}: {width}: {line}", command.get_name());
+            }
+        };
+        check(&whole);
+        whole.get_subcommands().for_each(check);
     }
 }

@@ -100,7 +100,7 @@ pub struct ScoringArgs {
 #[command(next_help_heading = "Run")]
 pub struct RunArgs {
     /// Keep outputs and class Grams of every sample in this folder: the same command goes on where it stopped, and
-    /// analyze, score, outliers, layers and compare take the folder in place of MODEL DATA.
+    /// analyze and every task take the folder in place of MODEL DATA.
     #[arg(long, value_name = "DIR")]
     pub store: Option<PathBuf>,
 
@@ -148,22 +148,17 @@ impl ScoringArgs {
             )));
         }
         let store = Store::open(folder)?;
-        let precision = store.identity().precision.as_str();
         let decided = [
             ("--memory", self.run.memory.is_some()),
-            (
-                "--precision",
-                self.measures.precision == "f64" && precision != "f64",
-            ),
-            ("--no-winograd", self.measures.no_winograd()),
             ("--targets", self.measures.targets().is_some()),
         ];
-        let decided = first_given(&decided);
+        let contradicted = store.contradicted(&options).map(|name| match name {
+            "winograd" => "--no-winograd",
+            _ => "--precision",
+        });
+        let decided = first_given(&decided).or(contradicted);
         if let Some(option) = decided.or(self.data.given()).or(self.model.given()) {
-            return Err(Failure::Input(format!(
-                "{option}: {} is a store, where that was decided when it was filled; leave the option out, or give the network and its data",
-                folder.display()
-            )));
+            return Err(store.decided(option).into());
         }
         let (samples, n) = (store.samples(), store.identity().n_samples);
         if samples.len() < n {

@@ -98,6 +98,108 @@ fn what_was_decided_when_a_store_was_filled_is_refused() {
     assert_eq!(output.status.code(), Some(2));
 }
 
+/// Maps and attacks need the network: they open what the store says that it was made from, with what was said of it then.
+#[test]
+fn a_store_stands_for_its_network_and_data() {
+    let place = Place::with("--samples 70");
+    let options = "--scale 1/255 --limit 64 --labels y.txt";
+    let labels: Vec<String> = (0..70).map(|at| (at % 10).to_string()).collect();
+    std::fs::write(place.path("y.txt"), labels.join("\n")).unwrap();
+    place.succeed(&format!(
+        "score net.onnx glyphs.npz {options} --store grams --quiet"
+    ));
+    for (task, chosen) in [
+        ("map", "--indices 3,50 --label true --scales 1,3"),
+        ("attack", "--limit 9 --attack fgsm,fi-pixel --pixels 1"),
+    ] {
+        let outputs = |subject: &str| {
+            let more = match task {
+                "map" => "-o maps --report page.html --json",
+                _ => "-o rows.csv --save adv.npz --report page.html --json",
+            };
+            let said = place.succeed(&format!("{task} {subject} {chosen} {more} --quiet"));
+            let names: &[&str] = match task {
+                "map" => &[
+                    "maps/maps.json",
+                    "maps/glyphs-00003.npz",
+                    "maps/glyphs-00050.png",
+                ],
+                _ => &["rows.csv", "adv.npz"],
+            };
+            let pages = ["page.html", "page.json"];
+            let files = names.iter().chain(&pages).map(|name| place.read(name));
+            (said, files.collect::<Vec<_>>())
+        };
+        let options = options.replace("--limit 64", "");
+        let whole = outputs(&format!("net.onnx glyphs.npz {options}"));
+        assert!(whole == outputs("grams"), "{task}");
+    }
+    refused(&place, "map grams --indices 3,64", &["64", "grams"]);
+    refused(&place, "attack grams --scale 1/255", &["--scale", "grams"]);
+    refused(&place, "map grams --head logits", &["--head", "grams"]);
+    refused(&place, "map grams glyphs.npz", &["grams", "alone"]);
+    refused(&place, "attack grams glyphs.npz", &["grams", "alone"]);
+    refused(&place, "map net.onnx", &["data"]);
+
+    // From another folder, found from the store's own.
+    std::fs::create_dir(place.path("elsewhere")).unwrap();
+    let from_there = |line: &str| {
+        let mut command = place.command(line);
+        command
+            .current_dir(place.path("elsewhere"))
+            .output()
+            .unwrap()
+    };
+    let output = from_there("attack ../grams --limit 3 --attack fgsm --quiet");
+    assert!(output.status.success(), "{}", text(&output.stderr));
+
+    // What is no longer what it was, or not there, is named.
+    let tasks = ["map grams --limit 1", "attack grams --limit 1"];
+    let told = |file: &str, what: &str| {
+        for task in tasks {
+            refused(&place, task, &["grams", file, what]);
+        }
+    };
+    for file in ["net.onnx", "glyphs.npz", "y.txt"] {
+        let before = place.read(file);
+        std::fs::remove_file(place.path(file)).unwrap();
+        told(file, "does not exist");
+        let mut other = before.clone();
+        other.push(b'\n');
+        std::fs::write(place.path(file), other).unwrap();
+        told(file, "has changed");
+        // The same beside the store is as good, whatever is where it was.
+        std::fs::write(place.path("grams").join(file), &before).unwrap();
+        for task in tasks {
+            place.succeed(&format!("{task} --quiet"));
+        }
+        std::fs::remove_file(place.path("grams").join(file)).unwrap();
+        std::fs::write(place.path(file), before).unwrap();
+    }
+}
+
+#[test]
+fn a_shard_stands_for_its_samples_and_a_list_of_indices_for_what_was_in_it() {
+    let place = Place::with("--samples 200");
+    let line = "score net.onnx glyphs.npz --scale 1/255 --quiet";
+    place.succeed(&format!("{line} --store part --shard 2/3"));
+    let found = place.json("attack part --attack fgsm --json --quiet --limit 2 -o rows.csv");
+    assert_eq!(found["run"]["indices"], "64-127");
+    let rows = String::from_utf8(place.read("rows.csv")).unwrap();
+    assert!(rows.lines().nth(1).unwrap().starts_with("64,"), "{rows}");
+    refused(&place, "attack part --indices 3", &["sample 3", "part"]);
+
+    std::fs::write(place.path("chosen.txt"), "5\n9-20\n").unwrap();
+    place.succeed(&format!("{line} --indices @chosen.txt --store few"));
+    let found = place.json("attack few --attack fgsm --json --quiet -o rows.csv");
+    assert_eq!(found["summary"]["n_samples"], 13);
+    std::fs::write(place.path("chosen.txt"), "5\n9-21\n").unwrap();
+    refused(&place, "attack few", &["chosen.txt", "has changed"]);
+    std::fs::write(place.path("chosen.txt"), "6\n9-20\n").unwrap();
+    let again = format!("{line} --indices @chosen.txt --store few");
+    refused(&place, &again, &["indices_file differs"]);
+}
+
 #[test]
 fn classes_are_merged_from_a_store_as_by_the_network() {
     let place = Place::with("--samples 64");

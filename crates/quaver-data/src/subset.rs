@@ -46,6 +46,26 @@ impl Subset {
         Ok(Self { dataset, indices })
     }
 
+    /// The samples of `dataset` in the list `indices` ([`parse_indices`]), the first `limit` of them; all if neither is
+    /// said.
+    ///
+    /// # Errors
+    /// As for [`parse_indices`] and [`Subset::new`].
+    pub fn choose(
+        dataset: Box<dyn Dataset>,
+        indices: Option<&str>,
+        limit: Option<usize>,
+    ) -> Result<Box<dyn Dataset>, DataError> {
+        let chosen = match (indices, limit) {
+            (None, None) => return Ok(dataset),
+            (Some(list), _) => parse_indices(list)?,
+            (None, Some(limit)) => (0..dataset.len().min(limit)).collect(),
+        };
+        let limit = limit.unwrap_or(chosen.len());
+        let chosen: Vec<usize> = chosen.into_iter().take(limit).collect();
+        Ok(Box::new(Self::new(dataset, chosen)?))
+    }
+
     fn original(&self, index: usize) -> Result<usize, DataError> {
         let original = self.indices.get(index).copied();
         original.ok_or_else(|| DataError::out_of_range(index, self.indices.len()))

@@ -20,7 +20,11 @@ const MAX_FILE: u64 = 2 << 30;
 /// Reads the file at `path`.
 pub(crate) fn read(path: &Path) -> Result<ModelProto, EngineError> {
     let io = |e: std::io::Error| {
-        EngineError::new(EngineErrorKind::Io, e.to_string()).within(path.display())
+        let why = match e.kind() {
+            std::io::ErrorKind::NotFound => "does not exist".to_owned(),
+            _ => format!("cannot be read: {e}"),
+        };
+        EngineError::new(EngineErrorKind::Io, why).within(path.display())
     };
     let file = File::open(path).map_err(io)?;
     let length = file.metadata().map_err(io)?.len();

@@ -87,7 +87,8 @@ impl Page {
                 opening = opening.paragraph(text);
             }
             whole.sections.push(opening);
-            whole.sections.extend(page.sections);
+            let within = page.sections.into_iter().map(Section::within);
+            whole.sections.extend(within);
             if let Some(record) = page.record {
                 let mut key = page.title.clone();
                 while records.get(&key).is_some() {
@@ -203,8 +204,10 @@ impl Page {
         });
         body.line();
         body.element("main", &[], |main| {
-            for (section, id) in self.sections.iter().zip(&section_ids) {
-                section.write(main, id);
+            for (at, (section, id)) in self.sections.iter().zip(&section_ids).enumerate() {
+                let next = self.sections.get(at + 1);
+                let is_part = next.is_some_and(|next| next.depth() > section.depth());
+                section.write(main, id, is_part);
                 main.line();
             }
             if let Some(record) = &self.record {
@@ -237,15 +240,37 @@ impl Page {
             return;
         }
         header.element("nav", &[("aria-label", "Contents")], |nav| {
-            nav.element("ul", &[], |list| {
-                for (section, id) in self.sections.iter().zip(ids) {
-                    list.element("li", &[], |item| {
-                        item.leaf("a", &[("href", &format!("#{id}"))], section.heading());
-                    });
-                }
-            });
+            let entries: Vec<(&Section, &str)> = self
+                .sections
+                .iter()
+                .zip(ids)
+                .map(|(section, id)| (section, &**id))
+                .collect();
+            write_entries(nav, &entries);
         });
     }
+}
+
+/// A list of links to sections, and within an entry the list of those that are within its section.
+fn write_entries(markup: &mut Markup, entries: &[(&Section, &str)]) {
+    let Some((first, _)) = entries.first() else {
+        return;
+    };
+    let depth = first.depth();
+    let own: Vec<&[(&Section, &str)]> = entries
+        .chunk_by(|_, (next, _)| next.depth() > depth)
+        .collect();
+    let is_nested = own.iter().any(|entries| entries.len() > 1);
+    let class = if is_nested { "parts" } else { "flat" };
+    markup.element("ul", &[("class", class)], |list| {
+        for entries in own {
+            let (section, id) = entries[0];
+            list.element("li", &[], |item| {
+                item.leaf("a", &[("href", &format!("#{id}"))], section.heading());
+                write_entries(item, &entries[1..]);
+            });
+        }
+    });
 }
 
 /// Names for parts of a page that links can point to, each given once.

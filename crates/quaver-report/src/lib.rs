@@ -47,7 +47,7 @@ mod writer;
 pub use atomic::{AtomicFile, atomic_write};
 pub use error::{ReportError, ReportErrorKind};
 pub use html::{Figure, Order, Page, RankingTable, Section, TableRow, Tone};
-pub use npz::NpzWriter;
+pub use npz::{NpzWriter, check_npz_path};
 pub use number::grouped;
 pub use picture::{Pixels, Thumbnail, png_data_uri};
 pub use plot::*;

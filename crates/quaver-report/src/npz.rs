@@ -16,12 +16,28 @@ pub struct NpzWriter {
     path: PathBuf,
 }
 
+/// Refuses a name that does not end in `.npz`: NumPy would take the file for something else.
+///
+/// # Errors
+/// `Format`, naming it.
+pub fn check_npz_path(path: &Path) -> Result<(), ReportError> {
+    match path.extension().is_some_and(|extension| extension == "npz") {
+        true => Ok(()),
+        false => Err(ReportError::at(
+            ReportErrorKind::Format,
+            path,
+            "the name must end in .npz",
+        )),
+    }
+}
+
 impl NpzWriter {
     /// Starts a file at `path`.
     ///
     /// # Errors
-    /// `Io` if it cannot be created.
+    /// `Format` for a name of another kind of file ([`check_npz_path`]), `Io` if it cannot be created.
     pub fn create(path: &Path) -> Result<Self, ReportError> {
+        check_npz_path(path)?;
         Ok(Self {
             archive: ZipWriter::new(AtomicFile::create(path)?),
             path: path.to_owned(),

@@ -211,7 +211,7 @@ fn p_value(p: f64) -> String {
 
 fn classes(name: &str, block: &BlockComparison, names: Option<&[String]>) -> Section {
     let mut boxes = BoxPlot::new(axis("fi_lambda"), SETS);
-    let mut bars = GroupedBarChart::new("Median fi_lambda", SETS);
+    let mut bars = GroupedBarChart::new("Median fi_lambda", SETS).logarithmic();
     for (class, compared) in &block.classes {
         let class_name = class_name(names, *class);
         let values = block.sets.each_ref();

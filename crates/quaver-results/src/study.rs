@@ -19,8 +19,8 @@ const PICTURES_OF_OTHERS: usize = 40;
 /// Blocks that have sections of their own.
 const MOST_BLOCKS: usize = 4;
 
-/// Curves that are drawn; all measures are in the table.
-const DRAWN: [&str; 6] = [
+/// Measures whose curves share the first plots; those of the others are in plots of their own, where they can be read.
+const FIRST: [&str; 6] = [
     "fi",
     "fi_lambda",
     "grad_norm",
@@ -97,23 +97,8 @@ fn glance(section: Section, block: &OutlierBlock) -> Section {
 }
 
 fn detection(section: Section, block: &OutlierBlock) -> Section {
-    let unit = |label: &str| quaver_report::Axis::linear(label).spanning(0.0, 1.0);
-    let mut roc = LineChart::new(
-        unit("Share of other samples ranked as high (false positives)"),
-        unit("Share of outliers found (recall)"),
-    );
-    let mut precision = LineChart::new(
-        unit("Share of outliers found (recall)"),
-        unit("Share of outliers in what is retrieved (precision)"),
-    );
-    let drawn = |name: &str| DRAWN.contains(&name);
-    for (measure, found) in block.detections.iter().filter(|(m, _)| drawn(m.name)) {
-        roc = roc.series(measure.name, found.roc.points.clone());
-        precision = precision.series(measure.name, found.precision_recall.points.clone());
-    }
-    let share = block.n_outliers().unwrap_or(0) as f64 / block.samples.len().max(1) as f64;
-    roc = roc.reference("chance", vec![(0.0, 0.0), (1.0, 1.0)]);
-    precision = precision.reference("chance", vec![(0.0, share), (1.0, share)]);
+    let (roc, precision) = curves(block, |name| FIRST.contains(&name));
+    let (other_roc, other_precision) = curves(block, |name| !FIRST.contains(&name));
     let (columns, rows) = block.detection_table();
     let table = RankingTable::new(
         "How well each measure ranks the known outliers first",
@@ -128,7 +113,8 @@ fn detection(section: Section, block: &OutlierBlock) -> Section {
                 .caption("Curves of measures that rank alike lie on each other: fi and p_label do where FI is saturated.")
                 .how_to_read(
                     "The closer a line comes to the upper left corner, the fewer other samples have to be looked at \
-                     before the outliers are found. The dotted line is a ranking by chance.",
+                     before the outliers are found. The dotted line is a ranking by chance; beside each name is the \
+                     area under its curve.",
                 ),
         )
         .figure(
@@ -137,6 +123,40 @@ fn detection(section: Section, block: &OutlierBlock) -> Section {
                  many are outliers? Between measured points the interpolation of Davis & Goadrich is used.",
             ),
         )
+        .figure(Figure::new(
+            "Receiver operating characteristic, the other measures",
+            other_roc,
+        ))
+        .figure(Figure::new(
+            "Precision and recall, the other measures",
+            other_precision,
+        ))
+}
+
+/// ROC, and precision and recall, of the measures that are `chosen`, each named with the area under its curve.
+fn curves(block: &OutlierBlock, chosen: impl Fn(&str) -> bool) -> (LineChart, LineChart) {
+    let unit = |label: &str| quaver_report::Axis::linear(label).spanning(0.0, 1.0);
+    let mut roc = LineChart::new(
+        unit("Share of other samples ranked as high (false positives)"),
+        unit("Share of outliers found (recall)"),
+    );
+    let mut precision = LineChart::new(
+        unit("Share of outliers found (recall)"),
+        unit("Share of outliers in what is retrieved (precision)"),
+    );
+    for (measure, found) in block.detections.iter().filter(|(m, _)| chosen(m.name)) {
+        let named = |area: f64| format!("{} {area:.3}", measure.name);
+        roc = roc.series(named(found.roc.auc), found.roc.points.clone());
+        precision = precision.series(
+            named(found.precision_recall.auc),
+            found.precision_recall.points.clone(),
+        );
+    }
+    let share = block.n_outliers().unwrap_or(0) as f64 / block.samples.len().max(1) as f64;
+    (
+        roc.reference("chance", vec![(0.0, 0.0), (1.0, 1.0)]),
+        precision.reference("chance", vec![(0.0, share), (1.0, share)]),
+    )
 }
 
 fn ranking(

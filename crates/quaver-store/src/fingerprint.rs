@@ -29,8 +29,13 @@ pub fn fingerprint(path: &Path) -> Result<Json, Error> {
         let files: Vec<Json> = files.collect::<Result<_, _>>()?;
         return Ok(json!({"name": name, "files": files}));
     }
-    let described =
-        |error: io::Error| Error::new(ErrorKind::Data, format!("{}: {error}", path.display()));
+    let described = |error: io::Error| {
+        let why = match error.kind() {
+            io::ErrorKind::NotFound => "does not exist".to_owned(),
+            _ => format!("cannot be read: {error}"),
+        };
+        Error::new(ErrorKind::Data, format!("{}: {why}", path.display()))
+    };
     if path.is_dir() {
         let (n_files, n_bytes, sha256) = of_folder(path).map_err(described)?;
         return Ok(json!({

@@ -7,23 +7,26 @@
 //! many machines has the same bytes.
 //!
 //! [`Store::create`] begins a store or takes up one that was begun, [`Store::fill`] computes what is missing,
-//! [`Store::open`] reads a finished one, [`Store::select`] makes it a [`Source`](quaver::Source) for any task, and
-//! [`merge`] joins what several machines computed.
+//! [`Store::open`] reads a finished one, [`Store::select`] makes it a [`Source`](quaver::Source) for any task,
+//! [`Store::reopen`] finds the network and the data again, and [`merge`] joins what several machines computed.
 //!
 //! Deliberately absent: any measure, any network, and locks: two runs that fill one store write the same bytes.
 #![forbid(unsafe_code)]
 
 mod cache;
+mod decided;
 mod fingerprint;
 mod identity;
 mod merge;
 mod part;
 pub mod record;
+mod reopen;
 mod selection;
 mod store;
 
 pub use fingerprint::{fingerprint, fingerprint_of_bytes};
 pub use identity::{Identity, SCHEMA, StoredAs};
 pub use merge::merge;
+pub use reopen::{Paths, Reopened};
 pub use selection::Selection;
 pub use store::{Shard, Store, is_store};

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use quaver::Error;
 
 use crate::Store;
-use crate::store::{Manifest, is_fresh, of_store, unwritable, write};
+use crate::store::{Manifest, differs, is_fresh, of_store, unwritable, write};
 
 /// Joins the stores in `folders`, shards of one run in any order, into a new store in `out`, which has the same bytes as
 /// one that was filled in one go.
@@ -30,8 +30,9 @@ pub fn merge(out: &Path, folders: &[PathBuf]) -> Result<Store, Error> {
             return Err(of_store(
                 shard.folder(),
                 format_args!(
-                    "is of another run than {}: its {what} differs",
-                    first.folder().display()
+                    "is of another run than {}: its {}",
+                    first.folder().display(),
+                    differs(&what)
                 ),
             ));
         }
@@ -61,6 +62,7 @@ pub fn merge(out: &Path, folders: &[PathBuf]) -> Result<Store, Error> {
     let manifest = Manifest {
         identity: first.identity().clone(),
         parts: (0, n_parts),
+        paths: first.manifest().paths.clone(),
     };
     if out.exists() && !is_fresh(out) {
         return Err(of_store(out, "is not empty; name another folder"));

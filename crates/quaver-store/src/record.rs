@@ -3,14 +3,18 @@
 //! The command and the Python package both say it through these functions, so that a store which one of them began is the
 //! same run to the other.
 
-use std::path::Path;
+mod read;
+
+use std::path::{Path, PathBuf};
 
 use quaver::{
-    AttackOptions, Bounds, Description, Error, HeadChoice, LabelChoice, LoadOptions, MapOptions,
-    Model, OpenOptions, Precision, ScoreOptions,
+    AttackOptions, Bounds, Centre, Description, Error, HeadChoice, LabelChoice, LoadOptions,
+    MapOptions, Model, OpenOptions, Precision, ScoreOptions,
 };
 use quaver_report::RunRecord;
 use serde_json::{Value as Json, json};
+
+pub use read::read_options;
 
 use crate::fingerprint::fingerprint;
 
@@ -47,13 +51,28 @@ pub fn with_weights<E>(
     Ok(own)
 }
 
-/// The same where the fingerprint is known.
+/// The same where the fingerprint is known. Labels that lie beside images are said in a place of their own
+/// ([`labels_of`]).
 pub fn located(path: &Path, mut fingerprint: Json) -> Json {
     if let Json::Object(fields) = &mut fingerprint {
         fields.remove("name");
+        fields.remove("labels");
         fields.insert("path".to_owned(), json!(path.display().to_string()));
     }
     fingerprint
+}
+
+/// The file that the labels of `data` are in: the one that was given, or that lies beside images by its name.
+pub fn labels_of(data: &Path, given: Option<&Path>) -> Option<PathBuf> {
+    match given {
+        Some(given) => Some(given.to_owned()),
+        None => quaver::labels_beside(data).filter(|_| data.is_file()),
+    }
+}
+
+/// The file of a list of indices, where they are in one: `@FILE`.
+pub fn file_of_indices(indices: Option<&str>) -> Option<&Path> {
+    indices?.trim().strip_prefix('@').map(Path::new)
 }
 
 /// Whose class the objective is about.
@@ -73,18 +92,22 @@ pub fn precision(precision: Precision) -> &'static str {
     }
 }
 
-/// How the model was read.
-pub fn of_model(record: RunRecord, options: &LoadOptions) -> RunRecord {
-    let head = match options.head {
+/// What the output was taken for.
+pub fn head(options: &LoadOptions) -> String {
+    match options.head {
         HeadChoice::Detect => "detect".to_owned(),
         HeadChoice::Logits => "logits".to_owned(),
         HeadChoice::MultiLabel => "multi-label".to_owned(),
         HeadChoice::Regression => format!("gaussian:{}", options.noise),
-    };
+    }
+}
+
+/// How the model was read.
+pub fn of_model(record: RunRecord, options: &LoadOptions) -> RunRecord {
     record
         .with("output", options.output.clone())
         .with("input_shape", options.input_shape.clone())
-        .with("head", head)
+        .with("head", head(options))
 }
 
 /// How the data were read, and which of them: `indices` as a list, and the first `limit`.
@@ -94,7 +117,7 @@ pub fn of_data(
     indices: Option<&str>,
     limit: Option<usize>,
 ) -> RunRecord {
-    record
+    let record = record
         .with("format", open.format.clone())
         .with("x_key", open.x_key.clone())
         .with("y_key", open.y_key.clone())
@@ -109,7 +132,16 @@ pub fn of_data(
         .with("interpolation", open.interpolation.to_string())
         .with("colours", open.colours.map(|colours| colours.to_string()))
         .with("indices", indices)
-        .with("limit", limit)
+        .with("limit", limit);
+    // What is seldom is said where it is.
+    let record = match open.crop.map(|crop| crop.centre) {
+        Some(Centre::Down) => record.with("crop_centre", "down"),
+        _ => record,
+    };
+    match open.follow_links {
+        true => record.with("follow_links", true),
+        false => record,
+    }
 }
 
 /// What was measured of `source`. No number of threads: results do not depend on it.

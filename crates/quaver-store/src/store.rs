@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::cache::Cache;
 use crate::fingerprint::sha256;
 use crate::identity::{self, Identity, SCHEMA};
-use crate::{Selection, part};
+use crate::{Paths, Selection, part};
 
 const MANIFEST: &str = "store.json";
 
@@ -60,6 +60,9 @@ pub(crate) struct Manifest {
     pub(crate) identity: Identity,
     /// The parts that belong here, of all that the dataset has: from, up to and without.
     pub(crate) parts: (usize, usize),
+    /// Where the files lay. Two stores of one run may say different things here.
+    #[serde(default, skip_serializing_if = "Paths::is_empty")]
+    pub(crate) paths: Paths,
 }
 
 /// What stands beside a part.
@@ -84,12 +87,18 @@ pub fn is_store(path: &Path) -> bool {
 }
 
 impl Store {
-    /// Begins a store of `shard` in `folder`, or takes up the one that was begun there.
+    /// Begins a store of `shard` in `folder`, or takes up the one that was begun there. `paths` say where the files lie
+    /// that it is made from, for [`Store::reopen`].
     ///
     /// # Errors
     /// [`ErrorKind::Store`] if the folder holds something else: a store of other data, of another model, under other
     /// options; [`ErrorKind::Output`] if it cannot be written.
-    pub fn create(folder: &Path, identity: Identity, shard: Shard) -> Result<Self, Error> {
+    pub fn create(
+        folder: &Path,
+        identity: Identity,
+        paths: Paths,
+        shard: Shard,
+    ) -> Result<Self, Error> {
         let parts = shard.parts(identity.n_parts());
         if parts.is_empty() {
             return Err(Error::new(
@@ -106,6 +115,7 @@ impl Store {
         let manifest = Manifest {
             identity,
             parts: (parts.start, parts.end),
+            paths,
         };
         if is_store(folder) {
             let there = Self::read(folder)?;
@@ -228,7 +238,8 @@ impl Store {
             Some(what) => Err(of_store(
                 &self.folder,
                 format_args!(
-                    "holds another run: its {what} differs; name another folder, or delete it"
+                    "holds another run: its {}; name another folder, or delete it",
+                    differs(&what)
                 ),
             )),
         }
@@ -387,6 +398,15 @@ impl Store {
     /// Names the term that matches no block, or the blocks that share coordinates and so cannot be added.
     pub fn select(&self, wrt: &[String]) -> Result<Selection<'_>, Error> {
         Selection::new(self, wrt)
+    }
+}
+
+/// Says of something by its name that it differs.
+pub(crate) fn differs(what: &str) -> String {
+    match what {
+        "blocks" | "class_names" | "classes" | "columns" | "indices" | "inputs" | "labels"
+        | "targets" => format!("{what} differ"),
+        _ => format!("{what} differs"),
     }
 }
 

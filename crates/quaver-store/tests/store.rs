@@ -12,7 +12,7 @@ use quaver::{
     Classes, Error, ErrorKind, InMemory, LabelChoice, Model, Network, Score, ScoreOptions, Source,
     score_each,
 };
-use quaver_store::{Identity, Shard, Store, StoredAs, merge};
+use quaver_store::{Identity, Paths, Shard, Store, StoredAs, merge};
 use serde_json::Map;
 
 const N: usize = 300;
@@ -55,7 +55,13 @@ impl Setting {
     }
 
     fn begin(&self, folder: &Path, shard: &str) -> Store {
-        Store::create(folder, self.identity(StoredAs::F64), shard.parse().unwrap()).unwrap()
+        Store::create(
+            folder,
+            self.identity(StoredAs::F64),
+            Paths::default(),
+            shard.parse().unwrap(),
+        )
+        .unwrap()
     }
 
     fn fill(&self, store: &Store) -> Result<usize, Error> {
@@ -118,8 +124,13 @@ fn a_store_has_the_numbers_of_the_network() {
 fn single_precision_halves_the_space_and_keeps_six_digits() {
     let folder = tempfile::tempdir().unwrap();
     let setting = Setting::new(options(&["input"]));
-    let store =
-        Store::create(folder.path(), setting.identity(StoredAs::F32), Shard::WHOLE).unwrap();
+    let store = Store::create(
+        folder.path(),
+        setting.identity(StoredAs::F32),
+        Paths::default(),
+        Shard::WHOLE,
+    )
+    .unwrap();
     setting.fill(&store).unwrap();
     let live = scores(&setting.network(), &setting.options);
     for (live, kept) in live
@@ -255,7 +266,7 @@ fn runs_are_not_mixed() {
     let again = |change: &dyn Fn(&mut Identity)| {
         let mut identity = setting.identity(StoredAs::F64);
         change(&mut identity);
-        Store::create(folder.path(), identity, Shard::WHOLE).map(|_| ())
+        Store::create(folder.path(), identity, Paths::default(), Shard::WHOLE).map(|_| ())
     };
     again(&|_| {}).unwrap();
     type Change<'a> = (&'a str, &'a dyn Fn(&mut Identity));
@@ -279,6 +290,7 @@ fn runs_are_not_mixed() {
     let error = Store::create(
         elsewhere.path(),
         setting.identity(StoredAs::F64),
+        Paths::default(),
         Shard::WHOLE,
     );
     assert!(error.unwrap_err().to_string().contains("not empty"));
@@ -296,7 +308,7 @@ fn samples_that_failed_are_kept_as_such() {
     let network = Network::new(&model, &data, &options).unwrap();
     let identity = Identity::new(network.description(), &options, Map::new(), StoredAs::F64);
     let folder = tempfile::tempdir().unwrap();
-    let store = Store::create(folder.path(), identity, Shard::WHOLE).unwrap();
+    let store = Store::create(folder.path(), identity, Paths::default(), Shard::WHOLE).unwrap();
     let never = AtomicBool::new(false);
     store.fill(&network, None, &never, |_| Ok(())).unwrap();
     let mut seen = Vec::new();

@@ -55,6 +55,8 @@ impl Radii {
 ///
 /// `model` is a model or the path of an ONNX file, with samples `x` and labels `y`. Only samples that the network classifies
 /// as their label says are attacked. Perturbed samples never leave the range of the data. Radii are shares of that range.
+/// A store's folder, or the store, stands for the files that it was made from, which must not have changed; `indices` choose
+/// of its samples by their places in the data.
 ///
 /// - `bounds`: (least, greatest) number of the data, or "auto" for what there is; known where the data are bytes.
 /// - `attacks`: names, of "fi-pixel", "fi-lambda-pixel", "gradient-pixel", "reach-pixel", "random-pixel", "best-pixel",
@@ -77,13 +79,14 @@ impl Radii {
 /// >>> found.summary.columns[:3], len(found.summary)
 /// (['attack', 'radius', 'success'], 2)
 #[pyfunction]
-#[pyo3(signature = (model, x, y = None, *, bounds = None, attacks = Wrt::One("default".to_owned()), label = Choice::Word("true".to_owned()), target = None, probability = 0.0, epsilon = Radii::One(8.0 / 255.0), epsilon_l2 = Radii::One(0.5), steps = 40, step_size = None, restarts = 1, pixels = 10, static_map = false, population = 400, particles = 40, generations = 100, largest_change = 1.0, queries = None, seed = 0, classes = None, lambda_ = 1.0, rtol = None, compat = None, strict = false, precision = "f32", winograd = true, threads = None, progress = None))]
+#[pyo3(signature = (model, x = None, y = None, *, indices = None, bounds = None, attacks = Wrt::One("default".to_owned()), label = Choice::Word("true".to_owned()), target = None, probability = 0.0, epsilon = Radii::One(8.0 / 255.0), epsilon_l2 = Radii::One(0.5), steps = 40, step_size = None, restarts = 1, pixels = 10, static_map = false, population = 400, particles = 40, generations = 100, largest_change = 1.0, queries = None, seed = 0, classes = None, lambda_ = 1.0, rtol = None, compat = None, strict = false, precision = "f32", winograd = true, threads = None, progress = None))]
 #[allow(clippy::too_many_arguments, reason = "keyword arguments")]
 pub fn attack<'py>(
     py: Python<'py>,
     model: Given<'py>,
-    x: Samples<'py>,
+    x: Option<Samples<'py>>,
     y: Option<Labels>,
+    indices: Option<Vec<usize>>,
     bounds: Option<Range>,
     attacks: Wrt,
     label: Choice,
@@ -114,7 +117,7 @@ pub fn attack<'py>(
 ) -> PyResult<Py<Attacks>> {
     let classes = classes.map(|classes| parsed("classes", &classes.text()));
     let target = target.map(|target| parsed::<TargetChoice>("target", &target.text()));
-    let subject = Subject::new(model.read(py)?, Some(x), y, None)?;
+    let subject = Subject::of_network(py, model, x, y, indices)?;
     let Origin::Model(network) = &subject.origin else {
         return Err(option_error(
             "an attack needs the network itself, and not a store",

@@ -29,6 +29,9 @@ use crate::table::{Table, TableBuilder, text};
 /// `model` is a model or the path of an ONNX file, `x` images (N, C, H, W) or (N, H, W, C) as the network takes them, or data
 /// files. Windows are cut at the border. Where FI is saturated its map is flat: look at fi_lambda.
 ///
+/// A store's folder, or the store, stands for the files that it was made from, which must not have changed; `indices` choose
+/// of its samples by their places in the data.
+///
 /// - `scales`: sides of the windows in pixels, odd.
 /// - `label`: whose -log p is the objective: "predicted", "true" (then `y` are needed) or the number of a class.
 /// - `strict`: True raises for the first image that cannot be mapped; else Python is warned of it.
@@ -39,13 +42,14 @@ use crate::table::{Table, TableBuilder, text};
 /// >>> maps, maps[0].plane("fi_lambda", 5).shape
 /// (<quaver.Maps of 2 images of 1 x 28 x 28, scales 1, 5>, (28, 28))
 #[pyfunction]
-#[pyo3(signature = (model, x, y = None, *, scales = vec![1, 3, 5, 7], label = Choice::Word("predicted".to_owned()), objective = "nll", classes = None, lambda_ = 1.0, rtol = None, compat = None, strict = false, precision = "f32", winograd = true, threads = None, progress = None))]
+#[pyo3(signature = (model, x = None, y = None, *, indices = None, scales = vec![1, 3, 5, 7], label = Choice::Word("predicted".to_owned()), objective = "nll", classes = None, lambda_ = 1.0, rtol = None, compat = None, strict = false, precision = "f32", winograd = true, threads = None, progress = None))]
 #[allow(clippy::too_many_arguments, reason = "keyword arguments")]
 pub fn map<'py>(
     py: Python<'py>,
     model: Given<'py>,
-    x: Samples<'py>,
+    x: Option<Samples<'py>>,
     y: Option<Labels>,
+    indices: Option<Vec<usize>>,
     scales: Vec<usize>,
     label: Choice,
     objective: &str,
@@ -72,7 +76,7 @@ pub fn map<'py>(
         winograd,
         threads: read_threads(threads)?,
     };
-    let subject = Subject::new(model.read(py)?, Some(x), y, None)?;
+    let subject = Subject::of_network(py, model, x, y, indices)?;
     let Origin::Model(network) = &subject.origin else {
         return Err(option_error(
             "a map needs the network itself, and not a store",

@@ -89,7 +89,7 @@ pub fn fill<'py>(
         ));
     }
     let subject = Subject::new(origin, Some(x), y, targets)?;
-    let made_from = subject.made_from()?;
+    let (made_from, paths) = (subject.made_from()?, subject.paths());
     let made_from = made_from
         .entries()
         .map(|(key, value)| (key.to_owned(), value.clone()));
@@ -98,7 +98,7 @@ pub fn fill<'py>(
     let inner = subject.with(options, |source, _| {
         options.check(source.description()).map_err(raised)?;
         let identity = Identity::new(source.description(), options, made_from, stored_as);
-        let store = quaver_store::Store::create(&folder, identity, shard).map_err(raised)?;
+        let store = quaver_store::Store::create(&folder, identity, paths, shard).map_err(raised)?;
         detached(py, store.samples().len(), progress, |ticker| {
             let stop = AtomicBool::new(false);
             store.fill(source, options.threads, &stop, |evaluated| {
@@ -167,7 +167,7 @@ pub fn merge(py: Python<'_>, out: PathBuf, parts: Vec<PathBuf>) -> PyResult<Stor
 
 /// A folder of evaluations, of which nothing is missing: `quaver.fill` makes one, `quaver.Store(folder)` opens it.
 ///
-/// Every task but `map` and `attack` takes it in place of a model and samples. `len(store)` is the number of its samples.
+/// Every task takes it in place of a model and samples; `map` and `attack` open the files that it was made from. `len(store)` is the number of its samples.
 #[pyclass(frozen, module = "quaver")]
 pub struct Store {
     inner: quaver_store::Store,

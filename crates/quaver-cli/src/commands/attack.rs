@@ -7,7 +7,7 @@ mod output;
 use std::path::PathBuf;
 
 use clap::Args;
-use quaver::{AttackSummary, AttackTable, Error, LabelChoice, Model};
+use quaver::{AttackSummary, AttackTable, Error, LabelChoice};
 
 use crate::arguments::{DataArgs, ModelArgs, check_labels};
 use crate::console::Console;
@@ -15,6 +15,7 @@ use crate::failure::Failure;
 use crate::interrupt::stop_flag;
 use crate::pages;
 use crate::rows::Rows;
+use crate::sources::Sources;
 use archive::Archive;
 use arguments::AttackArgs;
 use output::Run;
@@ -32,18 +33,22 @@ const TOLD: usize = 5;
 #[command(after_help = "\
 Examples:
   quaver attack model.onnx data.npz --bounds 0,1
-  quaver attack cifar.onnx test_batch.bin --scale 1/255 --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225 --limit 100
-  quaver attack net.onnx data.npz --attack fi-pixel,random-pixel,best-pixel --pixels 1 -o pixels.csv
-  quaver attack net.onnx data.npz --attack pgd-linf --epsilon 1/255,2/255,4/255,8/255 --report robustness.html
-  quaver attack net.onnx data.npz --attack one-pixel --target 3 --queries 20000 --save adversarial.npz
+  quaver attack cifar.onnx test_batch.bin --scale 1/255 \\
+    --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225 --limit 100
+  quaver attack net.onnx data.npz --bounds 0,1 --attack fi-pixel,random-pixel,best-pixel \\
+    --pixels 1 -o pixels.csv
+  quaver attack net.onnx data.npz --bounds 0,1 --attack pgd-linf --epsilon 1/255,2/255,4/255 \\
+    --report robustness.html
+  quaver attack net.onnx data.npz --bounds 0,1 --attack one-pixel --target 3 --queries 20000 \\
+    --save adversarial.npz
+  quaver attack grams --bounds 0,1 --limit 100        # what the store was made from
 
-docs/attacks.md says what each attack does and where it comes from. Attacks exist here to measure robustness.")]
+docs/attacks.md says what each attack does and where it comes from. Attacks exist here to measure
+robustness.")]
 pub struct Attack {
-    /// ONNX file.
-    model: PathBuf,
-
-    /// Data file or folder.
-    data: PathBuf,
+    /// ONNX file, and data file or folder; or a store of Grams (score --store) alone.
+    #[arg(value_names = ["MODEL", "DATA"], num_args = 1..=2, required = true)]
+    subject: Vec<PathBuf>,
 
     /// Write one row per sample, attack and radius to FILE (.parquet, .csv, .ndjson), or as NDJSON to stdout (-).
     #[arg(short, long, value_name = "FILE")]
@@ -82,11 +87,12 @@ impl Attack {
             quaver_report::check_table_path(path)?;
         }
         let stop = stop_flag()?;
-        let model = Model::load(&self.model, &self.model_args.options())?;
-        let dataset = self.data_args.open(&self.data, model.input_shape())?;
+        let sources = Sources::new(&self.subject, &self.data_args, &self.model_args)?;
+        let (model, data) = (&sources.model, &sources.data[0]);
+        let dataset = sources.dataset(data)?;
         let options = self.attack_args.options(&*dataset, stop)?;
         if options.label == LabelChoice::True {
-            check_labels(&*dataset, &self.data, &model, true)?;
+            check_labels(&*dataset, data, model, true)?;
         }
         let bounds = options.bounds_of(&*dataset)?;
         let plan = options.plan()?;
@@ -103,7 +109,7 @@ impl Attack {
             command: self,
             options: &options,
             bounds,
-            model: &model,
+            sources: &sources,
             dataset: &*dataset,
         };
         let record = run.record()?;
@@ -147,7 +153,7 @@ impl Attack {
         ended.map_err(|error| failure.take().unwrap_or_else(|| Failure::from(error)))?;
         let n_samples = failed + summary.n_samples() as usize;
         if summary.n_samples() == 0 {
-            let data = self.data.display();
+            let data = data.display();
             return Err(Failure::Input(format!(
                 "{data}: none of the {n_samples} samples could be attacked"
             )));

@@ -29,8 +29,9 @@ use crate::scoring::{ScoringArgs, Subject};
 Examples:
   quaver compare net.onnx --train train.npz --test test.npz --report compare.html
   quaver compare a.onnx --model b.onnx --model c.onnx --train train.npz --test test.npz
-  quaver compare net.onnx --train train-images-idx3-ubyte.gz --train-labels train-labels-idx1-ubyte.gz \\
-    --test t10k-images-idx3-ubyte.gz --test-labels t10k-labels-idx1-ubyte.gz --scale 1/255 --limit 5000"
+  quaver compare net.onnx --train train.npy --train-labels train-y.npy \\
+    --test test.npy --test-labels test-y.npy --scale 1/255 --limit 5000
+  quaver compare --train train-grams --test test-grams    # stores of one network"
 )]
 pub struct Compare {
     /// ONNX file; none if both sets are stores of Grams.

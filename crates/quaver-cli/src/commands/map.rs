@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use quaver::table::Value;
 use quaver::{
-    Classes, Dataset, Error, ImageMap, LabelChoice, MapOptions, Model, ObjectiveChoice, Precision,
+    Classes, Dataset, Error, ImageMap, LabelChoice, MapOptions, ObjectiveChoice, Precision,
 };
-use quaver_report::{Figure, Page, RunRecord};
+use quaver_report::{Figure, Page};
 use quaver_results::{
     map_json, map_numbers, map_rows, map_section, map_sheet, map_text, map_words, write_map,
 };
@@ -21,6 +21,7 @@ use crate::console::Console;
 use crate::failure::Failure;
 use crate::interrupt::stop_flag;
 use crate::pages;
+use crate::sources::Sources;
 
 /// How many failed samples are told of one by one.
 const TOLD: usize = 5;
@@ -28,7 +29,7 @@ const TOLD: usize = 5;
 /// Map every pixel of images: FI of the windows around it at several scales, with rank, saturation and companions.
 ///
 /// DATA is an image file, or a dataset as `score` reads it, of which --indices or --limit choose the images; there may be
-/// several. For each image DIR gets a picture (.png: FI per scale, laid over the image, and the perturbation of greatest
+/// several. A store (score --store) stands for the network and the data that it was made from. For each image DIR gets a picture (.png: FI per scale, laid over the image, and the perturbation of greatest
 /// influence), all maps as arrays (.npz: fi, saturation, rank, fi_lambda, fisher_trace, gradient2, per channel and for all
 /// channels together), and maps.json, the numbers to read them by. Windows are cut at the border. Where FI is saturated
 /// its map is flat and says so, and the picture shows fi_lambda in its place. An image that cannot be read is left out;
@@ -36,17 +37,16 @@ const TOLD: usize = 5;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  quaver map net.onnx cat.jpg --resize 224x224 --scale 1/255 --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225
+  quaver map net.onnx cat.jpg --resize 224x224 --scale 1/255 \\
+    --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225
   quaver map cifar.onnx test_batch.bin --indices 0,5,10-12 --scale 1/255 -o maps
   quaver map mnist.onnx digits.npz --limit 3 --scales 1,5,9 --report maps.html
-  quaver map net.onnx data.npz --limit 1 --label true --compat 1e-3 --json | jq .images[0].maps")]
+  quaver map net.onnx data.npz --limit 1 --label true --compat 1e-3 --json | jq .images[0].maps
+  quaver map grams --indices 17,42")]
 pub struct Map {
-    /// ONNX file.
-    model: PathBuf,
-
-    /// Image files or data.
-    #[arg(required = true, value_name = "DATA")]
-    data: Vec<PathBuf>,
+    /// ONNX file, and image files or data; or a store of Grams (score --store) alone.
+    #[arg(required = true, value_names = ["MODEL", "DATA"], num_args = 1..)]
+    subject: Vec<PathBuf>,
 
     /// Folder for pictures, arrays and maps.json; it is made if it is not there.
     #[arg(short, long, value_name = "DIR", default_value = "quaver-maps")]
@@ -194,9 +194,10 @@ impl Map {
 
     fn maps(&self, console: &Console) -> Result<(), Failure> {
         let options = self.options();
-        let model = Model::load(&self.model, &self.model_args.options())?;
+        let sources = Sources::new(&self.subject, &self.data_args, &self.model_args)?;
+        let model = &sources.model;
         let mut outcome = Outcome::default();
-        let sets = self.open(console, &model, &mut outcome)?;
+        let sets = self.open(console, &sources, &mut outcome)?;
         std::fs::create_dir_all(&self.out)
             .map_err(|error| Failure::Output(format!("{}: {error}", self.out.display())))?;
         let stop = stop_flag()?;
@@ -242,7 +243,8 @@ impl Map {
         if n_mapped == 0 {
             return Err(outcome.nothing());
         }
-        let record = self.record(&model, &options)?;
+        let record = sources.record("map", Json::Array)?;
+        let record = record::of_maps(record, &options);
         let all = record.clone().with("images", outcome.images);
         all.save(&self.out.join("maps.json"))?;
         if let Some(path) = &self.report {
@@ -271,16 +273,16 @@ impl Map {
 
     /// Opens what can be opened: of several image files one may be broken.
     fn open<'a>(
-        &'a self,
+        &self,
         console: &Console,
-        model: &Model,
+        sources: &'a Sources,
         outcome: &mut Outcome,
     ) -> Result<Vec<Opened<'a>>, Failure> {
-        let mut sets = Vec::with_capacity(self.data.len());
-        for path in &self.data {
-            match self.data_args.open(path, model.input_shape()) {
+        let mut sets = Vec::with_capacity(sources.data.len());
+        for path in &sources.data {
+            match sources.dataset(path) {
                 Ok(set) => sets.push((path.as_path(), set)),
-                Err(Failure::Input(reason)) if !self.strict && self.data.len() > 1 => {
+                Err(Failure::Input(reason)) if !self.strict && sources.data.len() > 1 => {
                     outcome.lose(&reason);
                     if outcome.failed <= TOLD {
                         console.note(format_args!("{reason}; left out"));
@@ -338,19 +340,5 @@ impl Map {
         outcome.images.push(map_json(&stem, data, map));
         outcome.text.push_str(&map_text(&stem, map, class_names));
         Ok(())
-    }
-
-    /// What was run.
-    fn record(&self, model: &Model, options: &MapOptions) -> Result<RunRecord, Failure> {
-        let traced = self.data.iter().map(|path| record::traced(path));
-        let data: Vec<Json> = traced.collect::<Result<_, _>>()?;
-        let record = RunRecord::new()
-            .with("quaver", env!("CARGO_PKG_VERSION"))
-            .with("command", "map")
-            .with("model", record::traced_model(&self.model, model)?)
-            .with("data", data);
-        let record = self.data_args.beside(record)?;
-        let record = self.data_args.record(self.model_args.record(record))?;
-        Ok(record::of_maps(record, options))
     }
 }

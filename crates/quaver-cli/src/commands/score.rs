@@ -30,9 +30,11 @@ use summaries::Summaries;
 Examples:
   quaver score model.onnx data.npz
   quaver score model.onnx data.npz -o scores.parquet --report scores.html
-  quaver score mnist.onnx t10k-images-idx3-ubyte.gz --labels t10k-labels-idx1-ubyte.gz --scale 1/255
-  quaver score cifar.onnx test_batch.bin --scale 1/255 --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225
-  quaver score net.onnx 'train-{000..127}.tar' --transform preprocessor_config.json -o scores.parquet
+  quaver score mnist.onnx t10k-images-idx3-ubyte.gz --scale 1/255    # labels lie beside them
+  quaver score cifar.onnx test_batch.bin --scale 1/255 \\
+    --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225
+  quaver score net.onnx 'train-{000..127}.tar' -o scores.parquet \\
+    --transform preprocessor_config.json
   quaver score net.onnx photos/ --resize 224x224 --label predicted --limit 100
   quaver score model.onnx data.npz --wrt layers -o layers.parquet
   quaver score model.onnx data.npz --wrt input --wrt params --wrt input+params --objective margin
@@ -87,6 +89,7 @@ impl Score {
 
     /// The same under another name.
     pub fn run_as(&self, command: &str, console: &Console) -> Result<(), Failure> {
+        pages::check(self.report.as_ref())?;
         if let Some(path) = &self.out
             && path.as_os_str() != "-"
         {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use quaver::simulate::{MislabelOptions, OverlayOptions, Simulated, mislabel, overlay};
 use quaver::{Dataset, Sample};
-use quaver_report::NpzWriter;
+use quaver_report::{NpzWriter, check_npz_path};
 
 use crate::arguments::{DataArgs, number};
 use crate::console::Console;
@@ -20,7 +20,7 @@ use crate::failure::Failure;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  quaver simulate overlay train-images-idx3-ubyte.gz --labels train-labels-idx1-ubyte.gz -o overlaid.npz
+  quaver simulate overlay train-images-idx3-ubyte.gz -o overlaid.npz    # labels lie beside them
   quaver simulate mislabel photos.npz --outliers 500 --seed 7 -o mislabelled.npz
   quaver outliers net.onnx overlaid.npz --scale 1/255 --report outliers.html")]
 pub struct Simulate {
@@ -86,14 +86,7 @@ impl Simulate {
             Kind::Overlay(overlay) => &overlay.common,
             Kind::Mislabel(mislabel) => &mislabel.common,
         };
-        if common
-            .out
-            .extension()
-            .is_none_or(|extension| extension != "npz")
-        {
-            let name = common.out.display();
-            return Err(Failure::Input(format!("{name}: the name must end in .npz")));
-        }
+        check_npz_path(&common.out)?;
         let data = common.data_args.open_as_is(&common.data)?;
         let simulated = match &self.kind {
             Kind::Overlay(args) => {

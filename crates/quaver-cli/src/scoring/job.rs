@@ -9,7 +9,7 @@ use quaver::{
     Source, score_each,
 };
 use quaver_report::RunRecord;
-use quaver_store::{Identity, Shard, Store, StoredAs, fingerprint, record};
+use quaver_store::{Identity, Paths, Shard, Store, StoredAs, fingerprint, record};
 use serde_json::{Map, Value as Json, json};
 
 use super::ScoringArgs;
@@ -139,7 +139,8 @@ impl<'a> Job<'a> {
         let made_from = self.made_from(network)?;
         let identity = Identity::new(source.description(), &self.options, made_from, stored_as);
         let shard = self.args.run.shard;
-        let store = Store::create(folder, identity, shard.unwrap_or(Shard::WHOLE))?;
+        let paths = self.paths(network);
+        let store = Store::create(folder, identity, paths, shard.unwrap_or(Shard::WHOLE))?;
         self.fill(console, &store, &source)?;
         if shard.is_some() {
             let samples = store.samples();
@@ -309,11 +310,30 @@ impl<'a> Job<'a> {
             .with("targets", optional(measures.targets())?)
             .with("inputs", self.inputs(|path| self.fingerprint(path))?);
         let record = record.with("class_map", optional(self.args.data.class_map.as_ref())?);
+        let record = match record::file_of_indices(self.args.data.indices.as_deref()) {
+            Some(list) => record.with("indices_file", self.fingerprint(list)?),
+            None => record,
+        };
         let record = self.args.data.record(self.args.model.record(record))?;
         let entries = record.entries();
         Ok(entries
             .map(|(key, value)| (key.to_owned(), value.clone()))
             .collect())
+    }
+
+    /// Where the files lie that a store is made from. Of inputs one by one none is looked for again.
+    fn paths(&self, network: &NetworkInput) -> Paths {
+        let data = &self.args.data;
+        match data.input.is_empty() {
+            false => Paths::default(),
+            true => Paths {
+                model: Some(network.file.clone()),
+                data: Some(network.data.clone()),
+                labels: data.labels.clone(),
+                class_map: data.class_map.clone(),
+                indices_file: record::file_of_indices(data.indices.as_deref()).map(Path::to_owned),
+            },
+        }
     }
 
     /// The inputs that are named one by one, each with what `describe` says of its file.
@@ -343,12 +363,18 @@ impl<'a> Job<'a> {
             Input::Network(network) => {
                 let optional =
                     |path: Option<&PathBuf>| path.map(|path| self.traced(path)).transpose();
+                let data = &self.args.data;
+                let labels = record::labels_of(&network.data, data.labels.as_deref());
                 let record = record
                     .with("model", self.weighed(network, self.traced(&network.file)?)?)
                     .with("data", self.traced(&network.data)?)
                     .with("inputs", self.inputs(|path| self.traced(path))?)
-                    .with("labels", optional(self.args.data.labels.as_ref())?)
+                    .with("labels", optional(labels.as_ref())?)
                     .with("targets", optional(self.args.measures.targets())?);
+                let record = match record::file_of_indices(data.indices.as_deref()) {
+                    Some(list) => record.with("indices_file", self.traced(list)?),
+                    None => record,
+                };
                 self.args.data.record(self.args.model.record(record))?
             }
         };

@@ -89,11 +89,6 @@ impl MeasureArgs {
         self.targets.as_ref().or(self.objective.targets.as_ref())
     }
 
-    /// Whether Winograd's algorithm was turned off.
-    pub fn no_winograd(&self) -> bool {
-        self.no_winograd
-    }
-
     pub fn options(&self) -> ScoreOptions {
         ScoreOptions {
             label: self.label,

@@ -84,7 +84,10 @@ pub(crate) fn read(
     let refuse = |kind, what: &str| {
         EngineError::new(kind, format!("external data {}: {what}", path.display()))
     };
-    let io = |e: std::io::Error| refuse(EngineErrorKind::Io, &e.to_string());
+    let io = |e: std::io::Error| match e.kind() {
+        std::io::ErrorKind::NotFound => refuse(EngineErrorKind::Io, "does not exist"),
+        _ => refuse(EngineErrorKind::Io, &format!("cannot be read: {e}")),
+    };
     // Before it is opened, since to open a named pipe is to wait for its writer.
     let metadata = path.metadata().map_err(io)?;
     if !metadata.is_file() {

@@ -150,7 +150,7 @@ for (const chart of document.querySelectorAll(".chart")) {
   const PROPERTIES = ["fill", "fill-opacity", "stroke", "stroke-width", "stroke-dasharray", "stroke-linejoin",
     "stroke-opacity", "paint-order", "font-family", "font-size", "font-weight", "font-variant-numeric"];
   const figure = chart.closest("figure");
-  const title = figure.querySelector("h3");
+  const title = figure.querySelector(".title");
   const save = document.createElement("button");
   save.type = "button";
   save.className = "save button";

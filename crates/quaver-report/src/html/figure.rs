@@ -81,13 +81,14 @@ impl Figure {
         self
     }
 
-    pub(super) fn write(&self, section: &mut Markup) {
+    /// Writes it, its title as a heading of this kind.
+    pub(super) fn write(&self, section: &mut Markup, heading: &'static str) {
         let attributes: &[(&str, &str)] = match self.wide {
             true => &[("class", "wide")],
             false => &[],
         };
         section.element("figure", attributes, |figure| {
-            figure.leaf("h3", &[], &self.title);
+            figure.leaf(heading, &[("class", "title")], &self.title);
             let notes = match &self.content {
                 Content::Chart(chart) => self.write_chart(figure, chart.draw()),
                 Content::Pictures(pictures) => {

@@ -6,10 +6,22 @@ use super::figure::Figure;
 use super::table::RankingTable;
 use crate::markup::Markup;
 
+/// Headings of sections by their depth, and of the figures in them one further.
+const HEADINGS: [&str; 5] = ["h2", "h3", "h4", "h5", "h6"];
+const DEEPEST: usize = HEADINGS.len() - 2;
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_zero(depth: &usize) -> bool {
+    *depth == 0
+}
+
 /// A part of a page under a heading of its own.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Section {
     heading: String,
+    /// How many sections it is within: those of a page that was gathered with others are within one of its title.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    depth: usize,
     blocks: Vec<Block>,
 }
 
@@ -72,6 +84,7 @@ impl Section {
     pub fn new(heading: impl Into<String>) -> Self {
         Self {
             heading: heading.into(),
+            depth: 0,
             blocks: Vec::new(),
         }
     }
@@ -126,20 +139,40 @@ impl Section {
         &self.heading
     }
 
-    pub(super) fn write(&self, main: &mut Markup, id: &str) {
+    pub(super) fn depth(&self) -> usize {
+        self.depth
+    }
+
+    /// The same within one more.
+    pub(super) fn within(mut self) -> Self {
+        self.depth = (self.depth + 1).min(DEEPEST);
+        self
+    }
+
+    /// Writes it; `is_part` if others are within it.
+    pub(super) fn write(&self, main: &mut Markup, id: &str, is_part: bool) {
         let heading_id = format!("{id}-heading");
-        let attributes = [("id", id), ("aria-labelledby", &heading_id)];
+        let class = if is_part { "part" } else { "plain" };
+        let attributes = [
+            ("id", id),
+            ("class", class),
+            ("aria-labelledby", &heading_id),
+        ];
         main.element("section", &attributes, |section| {
-            section.leaf("h2", &[("id", &heading_id)], &self.heading);
+            let tag = HEADINGS[self.depth.min(DEEPEST)];
+            let attributes = [("id", &*heading_id), ("class", "heading")];
+            section.leaf(tag, &attributes, &self.heading);
             let is_figure = |block: &Block| matches!(block, Block::Figure(_));
             for blocks in self.blocks.chunk_by(|a, b| is_figure(a) && is_figure(b)) {
                 section.line();
                 if is_figure(&blocks[0]) {
                     section.element("div", &[("class", "figures")], |row| {
-                        blocks.iter().for_each(|block| block.write(row));
+                        blocks.iter().for_each(|block| block.write(row, self.depth));
                     });
                 } else {
-                    blocks.iter().for_each(|block| block.write(section));
+                    blocks
+                        .iter()
+                        .for_each(|block| block.write(section, self.depth));
                 }
             }
         });
@@ -147,7 +180,7 @@ impl Section {
 }
 
 impl Block {
-    fn write(&self, section: &mut Markup) {
+    fn write(&self, section: &mut Markup, depth: usize) {
         match self {
             Block::Paragraph(text) => section.leaf("p", &[], text),
             Block::List(items) => section.element("ul", &[], |list| {
@@ -174,7 +207,7 @@ impl Block {
                 });
             }
             Block::Table(table) => table.write(section),
-            Block::Figure(figure) => figure.write(section),
+            Block::Figure(figure) => figure.write(section, HEADINGS[depth.min(DEEPEST) + 1]),
         }
     }
 }

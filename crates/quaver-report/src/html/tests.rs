@@ -188,7 +188,17 @@ fn several_pages_become_one() {
     let html = page.to_html();
     tags(&html);
     assert_eq!(html.matches("<h1").count(), 1);
-    assert_eq!(html.matches("<h2").count(), 3 * 4);
+    // A heading for each page and, below it, for each of its sections; and so in the contents.
+    assert_eq!(html.matches("<h2").count(), 3);
+    assert_eq!(html.matches("<h3").count(), 3 * 3);
+    assert_eq!(html.matches("<ul class=\"flat\">").count(), 3);
+    let again = Page::gathered("twice", [page.clone(), everything("c")]);
+    let again = Page::from_json(&again.to_json()).unwrap().to_html();
+    tags(&again);
+    assert_eq!(again.matches("<h2").count(), 2);
+    assert_eq!(again.matches("<h3").count(), 3 + 3);
+    let deep = (0..9).fold(everything("d"), |page, _| Page::gathered("e", [page]));
+    assert!(deep.to_html().contains("<h5"));
     for key in ["a.a.a", "a′.a.a", "b.b.b"] {
         assert!(html.contains(&format!("<dt>{key}</dt>")), "{key}");
     }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::axis::Axis;
+use super::axis::{Axis, Scale};
 use super::frame::{WIDTH, push_line, tick};
 use super::rows::{MAX_ROWS, Rows, note};
 use super::style::colour_class;
@@ -14,7 +14,10 @@ use crate::number::typeset;
 const THICKNESS: f64 = 13.0;
 const GAP: f64 = 2.0;
 
-/// A plot of several values per name, one for each series, with intervals. Its axis holds zero.
+/// Width of what stands for a bar where there is no zero for it to begin at.
+const MARK: f64 = 5.0;
+
+/// A plot of several values per name, one for each series, with intervals. Its axis holds zero, unless it is logarithmic.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct GroupedBarChart {
     axis: Axis,
@@ -78,6 +81,13 @@ impl GroupedBarChart {
         }
     }
 
+    /// For values of different orders of magnitude: marks on a logarithmic axis in place of bars.
+    #[must_use]
+    pub fn logarithmic(mut self) -> Self {
+        self.axis = Axis::log(self.axis.label);
+        self
+    }
+
     /// Adds a group of bars: one per series, or none where there is no value.
     #[must_use]
     pub fn group(
@@ -101,7 +111,11 @@ impl GroupedBarChart {
         let thickness = n_bars * (THICKNESS + GAP) - GAP;
         let rows = Rows::new(&self.axis, extent, shown.len(), thickness);
         let mut svg = Markup::new();
-        rows.draw_grid(&mut svg, Some(0.0));
+        let zero = match self.axis.scale {
+            Scale::Linear => Some(0.0),
+            Scale::Log => None,
+        };
+        rows.draw_grid(&mut svg, zero);
         for (row, group) in shown.iter().enumerate() {
             rows.draw_name(&mut svg, row, &group.name);
             for (number, bar) in group.bars.iter().enumerate() {
@@ -134,12 +148,22 @@ impl GroupedBarChart {
         bar: Interval,
         title: &str,
     ) {
-        let zero = rows.place(0.0);
+        let is_log = self.axis.scale == Scale::Log;
+        if is_log && !self.axis.holds(bar.value) {
+            return;
+        }
+        let zero = match is_log {
+            true => rows.place(bar.value) - MARK / 2.0,
+            false => rows.place(0.0),
+        };
         let place = |value: f64| match self.axis.holds(value) {
             true => rows.place(value),
             false => zero,
         };
-        let end = place(bar.value);
+        let end = match is_log {
+            true => zero + MARK,
+            false => place(bar.value),
+        };
         let class = format!("bar {}", colour_class(number));
         let attributes = [
             ("class", &*class),

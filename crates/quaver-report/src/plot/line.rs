@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::axis::Axis;
 use super::frame::{Frame, HEIGHT, WIDTH, push_polyline, text};
 use super::label::place_labels;
-use super::style::{colour_class, dashes};
+use super::style::{colour_class, dashes, push_marker};
 use super::thin::thin_curve;
 use super::{Drawing, Swatch};
 use crate::json;
@@ -28,6 +28,8 @@ struct Series {
     name: String,
     #[serde(with = "json::points")]
     points: Vec<(f64, f64)>,
+    #[serde(default, with = "json::points", skip_serializing_if = "Vec::is_empty")]
+    marks: Vec<(f64, f64)>,
     #[serde(rename = "drawn_as")]
     swatch: Swatch,
 }
@@ -48,6 +50,15 @@ impl LineChart {
         self.with(name, points, Swatch::Line)
     }
 
+    /// Marks points of the curve that was added last, say those that were measured.
+    #[must_use]
+    pub fn marked(mut self, points: Vec<(f64, f64)>) -> Self {
+        if let Some(series) = self.series.last_mut() {
+            series.marks = points;
+        }
+        self
+    }
+
     /// Adds a curve to compare with, say chance: thin, dotted and without colour.
     #[must_use]
     pub fn reference(self, name: impl Into<String>, points: Vec<(f64, f64)>) -> Self {
@@ -58,6 +69,7 @@ impl LineChart {
         self.series.push(Series {
             name: name.into(),
             points,
+            marks: Vec::new(),
             swatch,
         });
         self
@@ -93,6 +105,9 @@ impl LineChart {
         // The first curve is the one the plot is about: it lies on top.
         for ((series, curve), number) in self.series.iter().zip(&curves).zip(&numbers).rev() {
             draw_curve(&mut svg, series, curve, *number);
+        }
+        for (series, number) in self.series.iter().zip(&numbers).rev() {
+            draw_marks(&mut svg, series, &frame, holds, *number);
         }
         self.draw_labels(&mut svg, &frame, &curves, &numbers);
 
@@ -164,6 +179,24 @@ impl LineChart {
             summary.push_str(&format!(" {}: from {first} to {last}.", series.name));
         }
         summary
+    }
+}
+
+fn draw_marks(
+    svg: &mut Markup,
+    series: &Series,
+    frame: &Frame,
+    holds: impl Fn(&(f64, f64)) -> bool,
+    number: usize,
+) {
+    let mut path = String::new();
+    for point in series.marks.iter().copied().filter(holds) {
+        let (x, y) = frame.place(point);
+        push_marker(&mut path, number, x, y);
+    }
+    if !path.is_empty() {
+        let class = format!("mark {}", colour_class(number));
+        svg.void("path", &[("class", &*class), ("d", &path)]);
     }
 }
 

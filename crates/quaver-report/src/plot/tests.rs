@@ -76,7 +76,9 @@ fn infinite_ends_are_cut_and_said() {
         value: 1.0,
         high: infinite,
     };
-    check_drawable(GroupedBarChart::new("x", ["a"]).group("g", [Some(bar)]));
+    let bars = GroupedBarChart::new("x", ["a"]).group("g", [Some(bar)]);
+    check_drawable(bars.clone());
+    check_drawable(bars.logarithmic());
 }
 
 #[test]

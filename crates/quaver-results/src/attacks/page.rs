@@ -79,14 +79,22 @@ fn budgets(summary: &AttackSummary) -> Section {
             Curve::Queries => budgets().fold(last, f64::min),
             _ => 0.0,
         };
+        // Beyond the last step lines go on for a little: nothing was lost there, and a single radius is no wall.
+        let end = match curve {
+            Curve::Queries => last,
+            _ => 1.1 * last,
+        };
         for (name, points) in &curves {
-            chart = chart.series(*name, steps(points, first, last));
+            chart = chart
+                .series(*name, steps(points, first, end))
+                .marked(stairs(points, last));
         }
         if last.is_finite() {
             let title = format!("Success within a budget of {}", label(curve));
             section = section.figure(Figure::new(title, chart).how_to_read(
                 "At each budget, the share of samples for which the attack succeeded without spending more. The \
-                 further up and to the left a line runs, the stronger the attack, or the weaker the network.",
+                 further up and to the left a line runs, the stronger the attack, or the weaker the network. Where \
+                 there are few budgets, such as the radii that were asked for, each is marked.",
             ));
         }
     }
@@ -106,6 +114,20 @@ fn label(curve: Curve) -> &'static str {
         Curve::L2 => "L2 norm, share of the range",
         Curve::Pixels => "pixels changed",
         Curve::Queries => "forward passes",
+    }
+}
+
+/// The top of each step, where there are few: budgets that differ by less than can be seen are one.
+fn stairs(points: &[(f64, f64)], last: f64) -> Vec<(f64, f64)> {
+    const MOST: usize = 8;
+    let tops: Vec<(f64, f64)> = points
+        .chunk_by(|a, b| b.0 - a.0 < 0.01 * last)
+        .filter_map(<[_]>::last)
+        .copied()
+        .collect();
+    match tops.len() <= MOST {
+        true => tops,
+        false => Vec::new(),
     }
 }
 

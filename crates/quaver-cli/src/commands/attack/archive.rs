@@ -37,11 +37,6 @@ impl Archive {
         shape: &[usize],
         plan: &[(&'static str, Option<f64>)],
     ) -> Result<Self, Failure> {
-        let is_npz = path.extension().is_some_and(|extension| extension == "npz");
-        if !is_npz {
-            let path = path.display();
-            return Err(Failure::Input(format!("{path}: --save writes .npz files")));
-        }
         let mut names: Vec<&'static str> = plan.iter().map(|(name, _)| *name).collect();
         names.dedup();
         let spool = tempfile::tempfile().map_err(|error| writing(path, &error))?;

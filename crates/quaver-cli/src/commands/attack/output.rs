@@ -1,19 +1,20 @@
 //! What the user is told, and what the outputs say about where they come from.
 
-use quaver::{AttackOptions, AttackSummary, Bounds, Dataset, Model};
+use quaver::{AttackOptions, AttackSummary, Bounds, Dataset};
 use quaver_report::{RunRecord, TextOptions, text_table};
 use quaver_results::{Examples, attack_json, attack_page, attack_table, remarks};
 use quaver_store::record;
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
 use super::Attack;
 use crate::console::Console;
 use crate::failure::Failure;
+use crate::sources::Sources;
 
 /// One run of the command.
 pub struct Run<'a> {
     pub command: &'a Attack,
-    pub model: &'a Model,
+    pub sources: &'a Sources,
     pub options: &'a AttackOptions,
     pub bounds: Bounds,
     pub dataset: &'a dyn Dataset,
@@ -22,20 +23,12 @@ pub struct Run<'a> {
 impl Run<'_> {
     /// What was run. No time of day, no number of threads: the same run writes the same bytes.
     pub fn record(&self) -> Result<RunRecord, Failure> {
-        let (command, options) = (self.command, self.options);
-        let record = RunRecord::new()
-            .with("quaver", env!("CARGO_PKG_VERSION"))
-            .with("command", "attack")
-            .with("model", record::traced_model(&command.model, self.model)?)
-            .with("data", record::traced(&command.data)?);
-        let record = command.data_args.beside(record)?;
-        let record = command
-            .data_args
-            .record(command.model_args.record(record))?;
+        let of_one = |mut data: Vec<Json>| data.pop().unwrap_or_default();
+        let record = self.sources.record("attack", of_one)?;
         let class_names = self.dataset.class_names();
         Ok(record::of_attacks(
             record,
-            options,
+            self.options,
             self.bounds,
             class_names,
         ))
