@@ -246,6 +246,8 @@ impl<'a> Job<'a> {
         drop(progress);
         scored.map_err(|error| failure.take().unwrap_or_else(|| self.of_data(error)))?;
         if tally.scored == 0 {
+            // Nothing that was kept is worth going on from.
+            self.finish()?;
             return Err(self.of_data(Error::new(
                 ErrorKind::Data,
                 format!(

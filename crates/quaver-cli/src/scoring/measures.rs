@@ -79,6 +79,10 @@ fn objective(text: &str) -> Result<Asked, String> {
             choice: ObjectiveChoice::SoftCrossEntropy,
             targets: Some(file),
         }),
+        // What is no list of numbers is a name.
+        (Err(_), Some(file)) if file.to_string_lossy().contains(|c: char| c.is_alphabetic()) => {
+            Err(format!("{}: no such file", file.display()))
+        }
         (Err(why), _) => Err(why),
     }
 }

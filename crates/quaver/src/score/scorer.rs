@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
-use quaver_geometry::{Analysis, Family, Output, Settings, Softmax, Truth};
+use quaver_geometry::{
+    Analysis, Family, Lumping, ObjectiveChoice, Output, Settings, Softmax, Truth,
+};
 
 use super::{LabelChoice, Relative, Score, ScoreOptions};
-use crate::{Block, Description, Error, ErrorKind, Evaluation};
+use crate::{Block, Classes, Description, Error, ErrorKind, Evaluation};
 
 /// What all samples of a run have in common.
 pub(super) struct Scorer<'a> {
@@ -28,6 +30,8 @@ impl<'a> Scorer<'a> {
                 "--label predicted: a regression agrees with its own prediction, so that nothing moves; give the values (--targets)",
             ));
         }
+        rehearse(description, options)
+            .map_err(|e| e.within(format_args!("--objective {}", options.objective)))?;
         Ok(Self {
             description,
             options,
@@ -112,8 +116,7 @@ impl<'a> Scorer<'a> {
                 )
             })
         };
-        let asks_for_target =
-            self.options.objective == quaver_geometry::ObjectiveChoice::SoftCrossEntropy;
+        let asks_for_target = self.options.objective == ObjectiveChoice::SoftCrossEntropy;
         let label = self.options.label;
         Ok(match self.description.family {
             Family::Softmax | Family::Sigmoid if asks_for_target => OwnedTruth::Values(target()?),
@@ -130,6 +133,45 @@ impl<'a> Scorer<'a> {
             _ => OwnedTruth::Values(target()?),
         })
     }
+}
+
+/// Asks the objective of an output that stands for any, so that what is wrong with it for every sample is said before the
+/// first is evaluated.
+fn rehearse(description: &Description, options: &ScoreOptions) -> Result<(), Error> {
+    let k = description.n_outputs;
+    let zeros = vec![0.0; k];
+    let output = match description.family {
+        Family::Sigmoid => Output::from(Softmax::new(&zeros)?),
+        family => family.at(&zeros)?,
+    };
+    let truth = match description.family {
+        Family::Softmax | Family::Sigmoid => match options.objective {
+            ObjectiveChoice::SoftCrossEntropy => OwnedTruth::Values(vec![1.0 / k as f64; k]),
+            _ => OwnedTruth::Class(match options.label {
+                LabelChoice::Class(class) => class,
+                _ => 0,
+            }),
+        },
+        Family::MultiLabel => OwnedTruth::Labels(vec![true; k]),
+        _ => OwnedTruth::Values(zeros.clone()),
+    };
+    let objective = options.objective.at(&output, truth.as_geometry())?;
+    output.value(objective)?;
+    // Of two given classes either may be kept in one sample and merged in another.
+    let is_about_all = matches!(
+        options.objective,
+        ObjectiveChoice::Entropy
+            | ObjectiveChoice::CrossEntropy { .. }
+            | ObjectiveChoice::SoftCrossEntropy
+    );
+    let may_merge = match options.classes(k) {
+        Classes::Top(m) => m + 1 < k,
+        _ => true,
+    };
+    if description.merges_classes && is_about_all && may_merge && k > 2 {
+        Lumping::top(&zeros, 0, 1)?.objective(objective)?;
+    }
+    Ok(())
 }
 
 /// A [`Truth`] that owns what it says.
