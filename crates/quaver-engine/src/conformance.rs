@@ -90,7 +90,7 @@ pub fn run(
                         Some(found.1.as_slice())
                     })
                     .collect();
-                program.forward(&mut program.workspace(), &x)?.to_vec()
+                program.compute(&mut program.workspace(), &x)?.to_vec()
             }
         };
         outputs.push(Array {

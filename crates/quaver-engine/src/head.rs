@@ -68,7 +68,7 @@ impl Head {
     ///
     /// # Errors
     /// When the network is not a classifier: it has several outputs to choose from, one class, or the output
-    /// has the input's own shape.
+    /// has the input's own shape. When something before the logits ranks values: its node, which is not supported.
     pub fn find(graph: &Graph, choice: HeadChoice) -> Result<Self, EngineError> {
         let output = choose_output(graph)?;
         let (kind, logits) = match choice {
@@ -80,6 +80,7 @@ impl Head {
             },
             HeadChoice::Regression => (HeadKind::Regression, output),
         };
+        graph.refuse_ranking(logits)?;
         let n = graph.n_elements(logits);
         if matches!(kind, HeadKind::MultiLabel | HeadKind::Regression) {
             return Ok(Head {

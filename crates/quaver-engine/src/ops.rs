@@ -464,10 +464,12 @@ const PRIVATE_OPERATORS: &[(&str, Build)] = &[
 /// Why some operators are not read, where there is more to say than that.
 pub(crate) const REFUSALS: &[(&str, &str)] = &[
     ("Hardmax", "it is a step function, whose derivative is zero"),
+    ("Loop", LOOPS),
     (
         "QuantizeLinear",
         "rounding has derivative zero; analyse the model before quantisation",
     ),
+    ("Scan", LOOPS),
     (
         "SVMClassifier",
         "its votes are step functions; only linear models of this domain are read",
@@ -476,6 +478,8 @@ pub(crate) const REFUSALS: &[(&str, &str)] = &[
     ("TreeEnsembleClassifier", TREES),
     ("TreeEnsembleRegressor", TREES),
 ];
+const LOOPS: &str =
+    "what it does may depend on the sample; export the model with its steps written out";
 const TREES: &str = "trees are step functions, whose derivative is zero";
 
 /// Reads attributes and shapes of a node, and checks them.

@@ -201,6 +201,22 @@ impl<T: Real> Program<T> {
         workspace: &'w mut Workspace<T>,
         inputs: &[&[T]],
     ) -> Result<&'w [T], EngineError> {
+        let output = self.compute(workspace, inputs)?;
+        match output.iter().position(|x| !x.is_finite()) {
+            None => Ok(output),
+            Some(at) => Err(EngineError::new(
+                EngineErrorKind::NotFinite,
+                format!("the network's output {at} is {}", output[at].to_f64()),
+            )),
+        }
+    }
+
+    /// The same, whatever the output is.
+    pub(crate) fn compute<'w>(
+        &self,
+        workspace: &'w mut Workspace<T>,
+        inputs: &[&[T]],
+    ) -> Result<&'w [T], EngineError> {
         if inputs.len() != self.inputs.len() {
             return Err(EngineError::shape(format!(
                 "{} inputs for a network of {}",
@@ -218,14 +234,7 @@ impl<T: Real> Program<T> {
             workspace.slots[slot][..n_elements].copy_from_slice(input);
         }
         self.run(workspace, false);
-        let output = &workspace.slots[self.output.slot][..self.output.n_elements];
-        match output.iter().position(|x| !x.is_finite()) {
-            None => Ok(output),
-            Some(at) => Err(EngineError::new(
-                EngineErrorKind::NotFinite,
-                format!("the network's output {at} is {}", output[at].to_f64()),
-            )),
-        }
+        Ok(&workspace.slots[self.output.slot][..self.output.n_elements])
     }
 
     /// Sweeps V cotangents of the output (V × output) back through the sample last run forward.

@@ -77,7 +77,12 @@ pub fn inspect(path: impl AsRef<Path>, options: &LoadOptions) -> Result<Inspecti
         name: graph.name(id).to_owned(),
         shape: graph.shape(id).get(1..).unwrap_or_default().to_vec(),
     };
-    let head = Head::find(&graph, options.head);
+    let head = match Head::find(&graph, options.head) {
+        Err(e) if !e.unsupported_nodes().is_empty() => {
+            return Err(e.within(path.as_ref().display()).into());
+        }
+        head => head,
+    };
     // What is needed for the logits; without a head, for the first output.
     let wanted = match &head {
         Ok(head) => Some(head.logits),

@@ -1,6 +1,8 @@
 //! Outputs that are probabilities without ending in a softmax: x/Σx of positive x is written as the softmax of
 //! log x, which is the same numbers, so that the head is found behind it.
 
+use std::collections::BTreeMap;
+
 use super::{Importer, Opsets};
 use crate::EngineError;
 use crate::compose::{BODY_OPSET, Body};
@@ -29,9 +31,18 @@ impl Importer {
             output: vec![format!("{name}#softmax")],
             ..Default::default()
         };
-        let x = self.graph.name(x).to_owned();
+        // The logarithm of a sigmoid stays finite where the sigmoid is rounded to zero.
+        let sigmoid = self.graph.node_of(x, "Sigmoid").map(|node| node.inputs[0]);
+        let x = self.graph.name(sigmoid.unwrap_or(x)).to_owned();
         let mut body = Body::of(&proto);
-        let logits = body.op("Log", &[&x]);
+        let logits = match sigmoid {
+            Some(_) => {
+                let opposite = body.op("Neg", &[&x]);
+                let minus = body.op("Softplus", &[&opposite]);
+                body.op("Neg", &[&minus])
+            }
+            None => body.op("Log", &[&x]),
+        };
         let y = body.with("Softmax", &[&logits], vec![AttributeProto::int("axis", -1)]);
         body.outputs = vec![Some(y)];
         let opsets = Opsets {
@@ -50,19 +61,54 @@ impl Graph {
         let &[x, sum] = quotient.inputs.as_slice() else {
             return None;
         };
-        let mut total = sum;
-        while let Some(node) = self.node_of(total, "Reshape") {
-            total = *node.inputs.first()?;
-        }
-        let reduce = self
-            .node_of(total, "ReduceSum")
-            .or_else(|| self.node_of(total, "ReduceL1"))?;
         let n = self.n_elements(x);
-        let is_share = reduce.inputs == [x]
-            && self.n_elements(sum) == 1
+        let is_share = self.n_elements(sum) == 1
             && n > 1
-            && self.shape(x).last() == Some(&n);
+            && self.shape(x).last() == Some(&n)
+            && self.total(x, 0) == self.total(sum, 0);
         (is_share && self.is_positive(x, 0)).then_some(x)
+    }
+
+    /// The sum of a value's elements as those of others, each so many times: of what neither adds nor rearranges.
+    fn total(&self, value: ValueId, depth: usize) -> BTreeMap<ValueId, f64> {
+        let n = self.n_elements(value);
+        let node = self.producer(value).map(|at| &self.nodes[at]);
+        let node = node.filter(|_| depth < 32);
+        let of_input = || node.map(|node| node.inputs[0]);
+        let parts = match node.map(|node| (node.op_type.as_str(), node.inputs.as_slice())) {
+            Some(("Add" | "Sum", &[a, b])) => {
+                Some(vec![(a, self.repeated(a, n)), (b, self.repeated(b, n))])
+            }
+            Some(("Reshape", _)) => of_input().map(|x| vec![(x, 1.0)]),
+            Some(("ReduceSum", _)) if n == 1 => of_input().map(|x| vec![(x, 1.0)]),
+            Some(("ReduceL1", _)) if n == 1 => self.unsigned(of_input()),
+            Some(("Abs", _)) => self.unsigned(of_input()),
+            Some(("Mul", &[x])) if n == 1 => node
+                .and_then(|node| at(&*node.op, &[1], 1, 1.0).first().copied())
+                .map(|factor| vec![(x, factor)]),
+            _ => None,
+        };
+        let Some(parts) = parts else {
+            return BTreeMap::from([(value, 1.0)]);
+        };
+        let mut total = BTreeMap::new();
+        for (part, times) in parts {
+            for (value, n) in self.total(part, depth + 1) {
+                *total.entry(value).or_default() += times * n;
+            }
+        }
+        total
+    }
+
+    /// How often each element of `value` is in its broadcast to `n`.
+    fn repeated(&self, value: ValueId, n: usize) -> f64 {
+        n as f64 / self.n_elements(value) as f64
+    }
+
+    /// A value that its absolute value is.
+    fn unsigned(&self, value: Option<ValueId>) -> Option<Vec<(ValueId, f64)>> {
+        let value = value.filter(|&x| self.is_positive(x, 0))?;
+        Some(vec![(value, 1.0)])
     }
 
     /// The node that computes a value, if it is of that operator.
@@ -79,10 +125,14 @@ impl Graph {
         let node = &self.nodes[at_node];
         let inputs = || depth < 32 && node.inputs.iter().all(|&x| self.is_positive(x, depth + 1));
         match node.op_type.as_str() {
-            "Equal" | "Exp" | "Not" | "Sigmoid" | "Softmax" | "Softplus" => true,
-            "Concat" | "Div" | "Gather" | "Mul" | "Reciprocal" | "Reshape" | "Slice" | "Split"
-            | "Squeeze" | "Transpose" | "Unsqueeze" => inputs() && self.keeps_sign(node, 1.0),
-            "IsTrue" | "Real" | "ReduceSum" | "ReduceMean" | "Sum" | "Truncate" => {
+            "Abs" | "Equal" | "Exp" | "HardSigmoid" | "Not" | "ReduceL1" | "ReduceL2"
+            | "ReduceSumSquare" | "Sigmoid" | "Softmax" | "Softplus" => true,
+            "Concat" | "Div" | "Expand" | "Flatten" | "Gather" | "Mul" | "Reciprocal"
+            | "Reshape" | "Slice" | "Split" | "Sqrt" | "Squeeze" | "Transpose" | "Unsqueeze" => {
+                inputs() && self.keeps_sign(node, 1.0)
+            }
+            "Clip" | "IsTrue" | "Max" | "Min" | "Real" | "ReduceMax" | "ReduceMean"
+            | "ReduceMin" | "ReduceSum" | "Sum" | "Truncate" => {
                 inputs() && self.keeps_sign(node, 0.0)
             }
             "Add" => inputs() && self.keeps_sign(node, 0.0),

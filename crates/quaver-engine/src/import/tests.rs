@@ -295,6 +295,35 @@ fn probabilities_without_a_softmax_are_not_taken_for_logits() {
     assert_eq!(head.kind, crate::HeadKind::Softmax);
     let p = run(&shares, &[0.0, 1.0, -1.0]);
     assert!((p.iter().sum::<f64>() - 1.0).abs() < 1e-15 && (p[0] - 0.5 / 1.5).abs() < 1e-15);
+    // skl2onnx in double precision, and one against the rest.
+    let size = sums(vec![
+        node("Abs", &["p"], &["a"]),
+        node("ReduceSum", &["a"], &["t"]),
+        node("Div", &["p", "t"], &["y"]),
+    ]);
+    assert_eq!(find(&size).unwrap().kind, crate::HeadKind::Softmax);
+    assert_eq!(run(&size, &[0.0, 1.0, -1.0]), p);
+    let p = run(&size, &[-800.0, -801.0, -900.0]);
+    assert!((p[0] - 1.0 / (1.0 + (-1f64).exp())).abs() < 1e-12, "{p:?}");
+    let guarded = |times: &str| {
+        let real = |mut node: NodeProto, to: i64| {
+            node.attribute.push(AttributeProto::int("to", to));
+            node
+        };
+        sums(vec![
+            real(node("Cast", &["s"], &["is_some"]), 9),
+            node("Not", &["is_some"], &["is_none"]),
+            real(node("Cast", &["is_none"], &["e"]), 1),
+            node("Add", &["p", "e"], &["q"]),
+            node("Sum", &["e", times], &["twice"]),
+            node("Add", &["twice", "e"], &["thrice"]),
+            node("Add", &["s", "thrice"], &["t"]),
+            node("Div", &["q", "t"], &["y"]),
+        ])
+    };
+    assert_eq!(find(&guarded("e")).unwrap().kind, crate::HeadKind::Softmax);
+    let message = find(&guarded("s")).unwrap_err().to_string();
+    assert!(message.contains("never negative"), "{message}");
     let roots = sums(vec![
         node("Sqrt", &["p"], &["r"]),
         node("Mul", &["p", "p"], &["y"]),
@@ -321,6 +350,88 @@ fn probabilities_without_a_softmax_are_not_taken_for_logits() {
     }
     let head = find(&read(&pair).unwrap()).unwrap();
     assert_eq!((head.kind, head.n_classes), (crate::HeadKind::Sigmoid, 2));
+}
+
+#[test]
+fn ranking_before_the_logits_is_refused() {
+    let find =
+        |input: ValueInfoProto, nodes: Vec<NodeProto>, outputs: &[&str], wanted: Option<&str>| {
+            let mut model = model(input, nodes, outputs);
+            if let Some(graph) = &mut model.graph {
+                let two = |name: &str, data_type, float_data, int64_data| TensorProto {
+                    name: name.into(),
+                    dims: vec![2],
+                    data_type,
+                    float_data,
+                    int64_data,
+                    ..Default::default()
+                };
+                graph.initializer = vec![
+                    TensorProto {
+                        dims: vec![1],
+                        ..two("k", 7, vec![], vec![2])
+                    },
+                    two("w", 1, vec![1.0, 2.0], vec![]),
+                ];
+            }
+            let options = ImportOptions {
+                output: wanted.map(str::to_owned),
+                ..Default::default()
+            };
+            let graph = import(&model, None, &options)?;
+            crate::Head::find(&graph, crate::HeadChoice::Logits)
+        };
+    let real = || info("x", 1, &[1, 3]);
+    let mut top = node("TopK", &["x", "k"], &["values", "places"]);
+    top.name = "top".into();
+    let mut gather = node("GatherElements", &["x", "places"], &["z"]);
+    gather.attribute.push(AttributeProto::int("axis", 1));
+    for nodes in [
+        vec![top.clone(), node("Neg", &["values"], &["z"])],
+        vec![top.clone(), gather.clone()],
+        vec![top.clone(), gather, node("Add", &["z", "values"], &["y"])],
+    ] {
+        let last = nodes.last().unwrap().output[0].clone();
+        let error = find(real(), nodes, &[&last], None).unwrap_err();
+        assert!(
+            error.to_string().contains("node 'top' (TopK, opset 17)"),
+            "{error}"
+        );
+        assert_eq!(error.unsupported_nodes().len(), 1, "{error}");
+    }
+    let beside = || {
+        vec![
+            top.clone(),
+            node("Neg", &["x"], &["z"]),
+            node("Neg", &["values"], &["y"]),
+        ]
+    };
+    let error = find(real(), beside(), &["z", "y"], None).unwrap_err();
+    assert!(error.to_string().contains("--output"), "{error}");
+    find(real(), beside(), &["z", "y"], Some("z")).unwrap();
+
+    // Where a text ends is no matter of degree; which of its words is the largest is.
+    let last = |from: &str| {
+        vec![
+            node("Cast", &["x"], &["ids"]),
+            node("Gather", &["w", "x"], &["e"]),
+            node("ArgMax", &[from], &["at"]),
+            node("Cast", &["at"], &["z"]),
+        ]
+    };
+    let ids = || info("x", 7, &[1, 2]);
+    let float = |mut nodes: Vec<NodeProto>| {
+        for cast in nodes.iter_mut().filter(|node| node.op_type == "Cast") {
+            cast.attribute.push(AttributeProto::int("to", 1));
+        }
+        for arg in nodes.iter_mut().filter(|node| node.op_type == "ArgMax") {
+            arg.attribute.push(AttributeProto::int("axis", 0));
+        }
+        nodes
+    };
+    find(ids(), float(last("ids")), &["z"], None).unwrap();
+    let error = find(ids(), float(last("e")), &["z"], None).unwrap_err();
+    assert!(error.to_string().contains("(ArgMax"), "{error}");
 }
 
 #[test]

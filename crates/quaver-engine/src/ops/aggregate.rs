@@ -21,6 +21,18 @@ enum Kind {
     SumSquare,
 }
 
+impl Kind {
+    /// What is made of no elements at all.
+    fn of_nothing(self) -> f64 {
+        match self {
+            Kind::L1 | Kind::L2 | Kind::SumSquare => 0.0,
+            Kind::Prod => 1.0,
+            Kind::LogSum | Kind::LogSumExp | Kind::Max => f64::NEG_INFINITY,
+            Kind::Min => f64::INFINITY,
+        }
+    }
+}
+
 #[derive(Debug, Clone)]
 struct Aggregate {
     kind: Kind,
@@ -157,6 +169,9 @@ fn build(node: &NodeContext<'_>, kind: Kind) -> Result<Built, EngineError> {
     let x = node.input(0)?;
     // Without axes each element is a group of its own.
     let (into, n_out, shape) = match groups(node)? {
+        Some(groups) if groups.into.is_empty() => {
+            return groups.of_nothing(kind.of_nothing());
+        }
         Some(groups) => (groups.into, groups.n_out, groups.shape),
         None => {
             let n: usize = x.shape.iter().product();

@@ -5,7 +5,7 @@ use quaver_kernels::Scalar;
 use crate::EngineError;
 use crate::onnx::node::{NodeContext, resolve_axes};
 use crate::op::{Built, Lower, Operator, Saved, Step};
-use crate::tensor::broadcast_index;
+use crate::tensor::{Element, Tensor, broadcast_index, n_elements};
 
 #[derive(Debug, Clone)]
 struct Reduce {
@@ -59,6 +59,15 @@ pub(super) struct Groups {
     pub shape: Vec<usize>,
 }
 
+impl Groups {
+    /// The same `value` for every group: where there is nothing to reduce.
+    pub fn of_nothing(self, value: f64) -> Result<Built, EngineError> {
+        let values = vec![value; self.n_out];
+        let tensor = Tensor::of(Element::Float, self.shape, values)?;
+        Ok(Built::Constant(tensor))
+    }
+}
+
 /// Reads the axes to reduce over, by default all. `None` when the node says to do nothing without axes.
 pub(super) fn groups(node: &NodeContext<'_>) -> Result<Option<Groups>, EngineError> {
     let x = node.input(0)?;
@@ -78,8 +87,9 @@ pub(super) fn groups(node: &NodeContext<'_>) -> Result<Option<Groups>, EngineErr
             }
         })
         .collect();
-    if x.shape.contains(&0) {
-        return Err(EngineError::shape("it reduces a value without elements"));
+    n_elements(&kept)?;
+    if x.shape.contains(&0) && x.element != Element::Float {
+        return Err(EngineError::shape("it reduces integers without elements"));
     }
     let shape = if node.flag("keepdims", true) {
         kept.clone()
@@ -101,6 +111,12 @@ fn build(node: &NodeContext<'_>, kind: Kind) -> Result<Built, EngineError> {
     let Some(groups) = groups(node)? else {
         return Ok(Built::Alias);
     };
+    if groups.into.is_empty() {
+        return groups.of_nothing(match kind {
+            Kind::Mean => f64::NAN,
+            Kind::Sum => 0.0,
+        });
+    }
     let op = Reduce {
         factor: match kind {
             Kind::Mean => groups.n_out as f64 / groups.into.len() as f64,

@@ -3,8 +3,10 @@
 use quaver_kernels::Scalar;
 
 use crate::EngineError;
+use crate::compose::Body;
 use crate::onnx::node::{NodeContext, resolve_axes};
 use crate::op::{Built, Flow, Lower, Operator, Saved, Step};
+use crate::tensor::{Element, Tensor, n_elements};
 
 #[derive(Debug, Clone)]
 struct Relabel;
@@ -131,7 +133,7 @@ pub(super) fn identity(_: &NodeContext<'_>) -> Result<Built, EngineError> {
     Ok(Built::Alias)
 }
 
-/// x itself: nothing is dropped in inference.
+/// x itself, and a mask that is true throughout: nothing is dropped in inference.
 pub(super) fn dropout(node: &NodeContext<'_>) -> Result<Built, EngineError> {
     let training = node
         .constant(2, "training_mode")?
@@ -141,5 +143,13 @@ pub(super) fn dropout(node: &NodeContext<'_>) -> Result<Built, EngineError> {
             "training_mode is on: export the model in evaluation mode",
         ));
     }
-    Ok(Built::Alias)
+    if node.proto.output.get(1).is_none_or(String::is_empty) {
+        return Ok(Built::Alias);
+    }
+    let shape = node.input(0)?.shape.clone();
+    let n = n_elements(&shape)?;
+    let mut body = Body::new(node);
+    let x = body.op("Identity", &[&node.proto.input[0]]);
+    let mask = body.tensor(Tensor::of(Element::Bool, shape, vec![1.0; n])?);
+    body.finish(vec![Some(x), Some(mask)])
 }
