@@ -101,7 +101,7 @@ impl Head {
             kind => kind,
         };
         if kind == HeadKind::Logits && choice == HeadChoice::Detect {
-            if graph.is_positive(output, 0) {
+            if graph.is_positive(output) {
                 return Err(not_a_classifier(format!(
                     "its output '{}' is never negative, as probabilities are not, but no softmax is found before it; name its logits (--output), or if these are logits all the same, say so (--head logits)",
                     graph.name(output)

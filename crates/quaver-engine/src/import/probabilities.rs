@@ -65,50 +65,42 @@ impl Graph {
         let is_share = self.n_elements(sum) == 1
             && n > 1
             && self.shape(x).last() == Some(&n)
-            && self.total(x, 0) == self.total(sum, 0);
-        (is_share && self.is_positive(x, 0)).then_some(x)
+            && self.total(x) == self.total(sum);
+        (is_share && self.is_positive(x)).then_some(x)
     }
 
     /// The sum of a value's elements as those of others, each so many times: of what neither adds nor rearranges.
-    fn total(&self, value: ValueId, depth: usize) -> BTreeMap<ValueId, f64> {
-        let n = self.n_elements(value);
-        let node = self.producer(value).map(|at| &self.nodes[at]);
-        let node = node.filter(|_| depth < 32);
-        let of_input = || node.map(|node| node.inputs[0]);
-        let parts = match node.map(|node| (node.op_type.as_str(), node.inputs.as_slice())) {
-            Some(("Add" | "Sum", &[a, b])) => {
-                Some(vec![(a, self.repeated(a, n)), (b, self.repeated(b, n))])
-            }
-            Some(("Reshape", _)) => of_input().map(|x| vec![(x, 1.0)]),
-            Some(("ReduceSum", _)) if n == 1 => of_input().map(|x| vec![(x, 1.0)]),
-            Some(("ReduceL1", _)) if n == 1 => self.unsigned(of_input()),
-            Some(("Abs", _)) => self.unsigned(of_input()),
-            Some(("Mul", &[x])) if n == 1 => node
-                .and_then(|node| at(&*node.op, &[1], 1, 1.0).first().copied())
-                .map(|factor| vec![(x, factor)]),
-            _ => None,
-        };
-        let Some(parts) = parts else {
-            return BTreeMap::from([(value, 1.0)]);
-        };
+    fn total(&self, value: ValueId) -> BTreeMap<ValueId, f64> {
         let mut total = BTreeMap::new();
-        for (part, times) in parts {
-            for (value, n) in self.total(part, depth + 1) {
-                *total.entry(value).or_default() += times * n;
+        // The last to be computed first, so that each value comes by once, with all that is asked of it.
+        let mut waiting = BTreeMap::from([((self.producer(value), value), 1.0)]);
+        while let Some(((at, value), times)) = waiting.pop_last() {
+            match at.and_then(|at| self.parts(&self.nodes[at])) {
+                Some(parts) => {
+                    for (part, n) in parts {
+                        *waiting.entry((self.producer(part), part)).or_default() += times * n;
+                    }
+                }
+                None => *total.entry(value).or_default() += times,
             }
         }
         total
     }
 
-    /// How often each element of `value` is in its broadcast to `n`.
-    fn repeated(&self, value: ValueId, n: usize) -> f64 {
-        n as f64 / self.n_elements(value) as f64
-    }
-
-    /// A value that its absolute value is.
-    fn unsigned(&self, value: Option<ValueId>) -> Option<Vec<(ValueId, f64)>> {
-        let value = value.filter(|&x| self.is_positive(x, 0))?;
-        Some(vec![(value, 1.0)])
+    /// The values of whose elements those that `node` computes are the sum, each so many times.
+    fn parts(&self, node: &Node) -> Option<Vec<(ValueId, f64)>> {
+        let n = self.n_elements(node.output);
+        // How often each element is in the broadcast of a value.
+        let repeated = |x: ValueId| (x, n as f64 / self.n_elements(x) as f64);
+        match (node.op_type.as_str(), node.inputs.as_slice()) {
+            ("Add" | "Sum", &[a, b]) => Some(vec![repeated(a), repeated(b)]),
+            ("Reshape", &[x]) => Some(vec![(x, 1.0)]),
+            ("ReduceSum", &[x]) if n == 1 => Some(vec![(x, 1.0)]),
+            ("ReduceL1", &[x]) if n == 1 && self.is_positive(x) => Some(vec![(x, 1.0)]),
+            ("Abs", &[x]) if self.is_positive(x) => Some(vec![(x, 1.0)]),
+            ("Mul", &[x]) if n == 1 => Some(vec![(x, at(&*node.op, &[1], 1, 1.0)[0])]),
+            _ => None,
+        }
     }
 
     /// The node that computes a value, if it is of that operator.
@@ -118,13 +110,29 @@ impl Graph {
     }
 
     /// Whether a value is certain to be nowhere negative, by the operators that lead to it.
-    pub(crate) fn is_positive(&self, value: ValueId, depth: usize) -> bool {
+    pub(crate) fn is_positive(&self, value: ValueId) -> bool {
+        self.is_positive_within(value, 32, &mut BTreeMap::new())
+    }
+
+    /// The same, if no more than `depth` operators say so; `known` is what was found of other values.
+    fn is_positive_within(
+        &self,
+        value: ValueId,
+        depth: usize,
+        known: &mut BTreeMap<ValueId, bool>,
+    ) -> bool {
+        if let Some(&known) = known.get(&value) {
+            return known;
+        }
         let Some(at_node) = self.producer(value) else {
             return false;
         };
         let node = &self.nodes[at_node];
-        let inputs = || depth < 32 && node.inputs.iter().all(|&x| self.is_positive(x, depth + 1));
-        match node.op_type.as_str() {
+        let mut inputs = || {
+            let mut all = node.inputs.iter();
+            depth > 0 && all.all(|&x| self.is_positive_within(x, depth - 1, known))
+        };
+        let found = match node.op_type.as_str() {
             "Abs" | "Equal" | "Exp" | "HardSigmoid" | "Not" | "ReduceL1" | "ReduceL2"
             | "ReduceSumSquare" | "Sigmoid" | "Softmax" | "Softplus" => true,
             "Concat" | "Div" | "Expand" | "Flatten" | "Gather" | "Mul" | "Reciprocal"
@@ -137,7 +145,9 @@ impl Graph {
             }
             "Add" => inputs() && self.keeps_sign(node, 0.0),
             _ => false,
-        }
+        };
+        known.insert(value, found);
+        found
     }
 
     /// Whether the constants that an operator captured are nowhere negative: what it makes of inputs of `x`.

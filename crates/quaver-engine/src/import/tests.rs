@@ -324,6 +324,15 @@ fn probabilities_without_a_softmax_are_not_taken_for_logits() {
     assert_eq!(find(&guarded("e")).unwrap().kind, crate::HeadKind::Softmax);
     let message = find(&guarded("s")).unwrap_err().to_string();
     assert!(message.contains("never negative"), "{message}");
+    // Sums of sums of one value: what is found of it once is not looked for in every path to it.
+    let mut doubled = vec![node("Add", &["p", "p"], &["d0"])];
+    for at in 0..28 {
+        let (from, to) = (format!("d{at}"), format!("d{}", at + 1));
+        doubled.push(node("Add", &[&from, &from], &[&to]));
+    }
+    doubled.push(node("ReduceSum", &["d28"], &["t"]));
+    doubled.push(node("Div", &["d28", "t"], &["y"]));
+    assert_eq!(find(&sums(doubled)).unwrap().kind, crate::HeadKind::Softmax);
     let roots = sums(vec![
         node("Sqrt", &["p"], &["r"]),
         node("Mul", &["p", "p"], &["y"]),
