@@ -139,13 +139,14 @@ impl Section {
         &self.heading
     }
 
+    /// No deeper than there are headings for, whatever a page that is read back says.
     pub(super) fn depth(&self) -> usize {
-        self.depth
+        self.depth.min(DEEPEST)
     }
 
     /// The same within one more.
     pub(super) fn within(mut self) -> Self {
-        self.depth = (self.depth + 1).min(DEEPEST);
+        self.depth = (self.depth() + 1).min(DEEPEST);
         self
     }
 
@@ -159,7 +160,8 @@ impl Section {
             ("aria-labelledby", &heading_id),
         ];
         main.element("section", &attributes, |section| {
-            let tag = HEADINGS[self.depth.min(DEEPEST)];
+            let depth = self.depth();
+            let tag = HEADINGS[depth];
             let attributes = [("id", &*heading_id), ("class", "heading")];
             section.leaf(tag, &attributes, &self.heading);
             let is_figure = |block: &Block| matches!(block, Block::Figure(_));
@@ -167,12 +169,10 @@ impl Section {
                 section.line();
                 if is_figure(&blocks[0]) {
                     section.element("div", &[("class", "figures")], |row| {
-                        blocks.iter().for_each(|block| block.write(row, self.depth));
+                        blocks.iter().for_each(|block| block.write(row, depth));
                     });
                 } else {
-                    blocks
-                        .iter()
-                        .for_each(|block| block.write(section, self.depth));
+                    blocks.iter().for_each(|block| block.write(section, depth));
                 }
             }
         });
@@ -207,7 +207,7 @@ impl Block {
                 });
             }
             Block::Table(table) => table.write(section),
-            Block::Figure(figure) => figure.write(section, HEADINGS[depth.min(DEEPEST) + 1]),
+            Block::Figure(figure) => figure.write(section, HEADINGS[depth + 1]),
         }
     }
 }

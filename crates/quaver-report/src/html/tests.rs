@@ -199,6 +199,21 @@ fn several_pages_become_one() {
     assert_eq!(again.matches("<h3").count(), 3 + 3);
     let deep = (0..9).fold(everything("d"), |page, _| Page::gathered("e", [page]));
     assert!(deep.to_html().contains("<h5"));
+    // A page that is read back may say anything of how deep its sections lie.
+    let mut hostile: serde_json::Value = serde_json::from_str(&page.to_json()).unwrap();
+    for (at, section) in hostile["sections"]
+        .as_array_mut()
+        .unwrap()
+        .iter_mut()
+        .enumerate()
+    {
+        section["depth"] = (u64::MAX - 7 + at as u64 % 8).into();
+    }
+    let hostile = Page::from_json(&hostile.to_string()).unwrap();
+    let again = Page::gathered("hostile", [hostile.clone()]);
+    for page in [hostile, again] {
+        tags(&page.to_html());
+    }
     for key in ["a.a.a", "a′.a.a", "b.b.b"] {
         assert!(html.contains(&format!("<dt>{key}</dt>")), "{key}");
     }
