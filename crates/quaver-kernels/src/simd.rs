@@ -347,19 +347,6 @@ simd!(
     mul_add_f64s
 );
 
-/// Asks for the cache line at `at`, before it is needed: any address will do. A tile that asks for the lines of its sums when it
-/// starts does not wait for them when it stores; the machine foresees reads, but not rows of C that lie far apart.
-#[inline(always)]
-pub(crate) fn prefetch<T>(at: *const T) {
-    #[cfg(target_arch = "x86_64")]
-    // SAFETY: a hint that never faults; SSE is part of x86-64.
-    unsafe {
-        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(at.cast());
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = at;
-}
-
 /// A computation on vectors of `T`, written once.
 pub trait Kernel<T> {
     fn run<S: Simd<T>>(self, simd: S);

@@ -6,7 +6,7 @@
 use crate::Scalar;
 use crate::direct::{Direct, OUTSIDE, Phase};
 use crate::packed::{Columns, PANEL, Panels, Start, each_row};
-use crate::simd::{Isa, Kernel, Simd, prefetch};
+use crate::simd::{Isa, Kernel, Simd};
 
 /// Fewer cotangents than this keep too few sums in flight.
 pub(crate) const FEWEST: usize = 3;
@@ -14,8 +14,7 @@ pub(crate) const FEWEST: usize = 3;
 /// What is read while a panel of the weights stays in the nearest cache should stay in the next: bytes.
 const BLOCK: usize = 256 << 10;
 
-/// Channels are taken as many in one go as a panel of their weights stays in the nearest cache, and what is read in the next:
-/// bytes of the panel.
+/// Bytes of a panel of weights that should stay in the nearest cache: a list goes over the channels that fit.
 const PANEL_BYTES: usize = 16 << 10;
 
 /// Rows of the largest tile.
@@ -26,7 +25,7 @@ const LINE: usize = 16;
 
 /// What of x (V × positions × channels) is not zero in all images, position by position.
 pub(crate) struct Active<T> {
-    /// Where the list of each position and so many channels starts, and the end of the last.
+    /// Where the list of each position and PANEL_BYTES of channels starts, and the end of the last.
     starts: Vec<u32>,
     /// Lists per position.
     n_lists: usize,
@@ -211,9 +210,6 @@ impl<T: Scalar, S: Simd<T>> Tile<'_, T, S> {
     unsafe fn run<const MR: usize, const NV: usize>(&self) {
         let simd = self.simd;
         let mut acc = [[simd.splat(T::ZERO); NV]; MR];
-        if self.list == 0 {
-            each_row!(I < MR { prefetch(self.y.wrapping_add(I * self.y_image)) });
-        }
         if self.list > 0 {
             each_row!(I < MR {
                 if I < self.n_rows {
