@@ -1,11 +1,12 @@
 //! A network and data for the tasks that need both: named by the user, or by a store that was made from them.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use quaver::{Dataset, LoadOptions, Model, OpenOptions};
+use quaver::{Dataset, Error, LoadOptions, Model, OpenOptions};
 use quaver_report::RunRecord;
-use quaver_store::{Store, is_store, record};
+use quaver_store::{Store, fingerprint, is_store, record};
 use serde_json::Value as Json;
 
 use crate::arguments::{DataArgs, ModelArgs, chosen};
@@ -22,6 +23,8 @@ pub struct Sources {
     open: OpenOptions,
     indices: Option<String>,
     limit: Option<usize>,
+    /// What is known to be in files already.
+    fingerprints: BTreeMap<PathBuf, Json>,
 }
 
 impl Sources {
@@ -52,6 +55,7 @@ impl Sources {
                     open: data_args.options()?,
                     indices: data_args.indices.clone(),
                     limit: data_args.limit.map(NonZeroUsize::get),
+                    fingerprints: BTreeMap::new(),
                 })
             }
             _ => Err(Failure::Input(
@@ -81,6 +85,7 @@ impl Sources {
             open: found.open,
             indices: found.indices,
             limit: found.limit,
+            fingerprints: found.fingerprints,
         })
     }
 
@@ -90,18 +95,32 @@ impl Sources {
         chosen(path, dataset, self.indices.as_deref(), self.limit)
     }
 
+    fn fingerprint(&self, path: &Path) -> Result<Json, Error> {
+        match self.fingerprints.get(path) {
+            Some(known) => Ok(known.clone()),
+            None => fingerprint(path),
+        }
+    }
+
+    /// A file or folder: its path, and what is in it.
+    fn traced(&self, path: &Path) -> Result<Json, Error> {
+        Ok(record::located(path, self.fingerprint(path)?))
+    }
+
     /// What was run on what; `data` is said as a list where there may be several.
     pub fn record(
         &self,
         command: &str,
         data: impl FnOnce(Vec<Json>) -> Json,
     ) -> Result<RunRecord, Failure> {
-        let traced = self.data.iter().map(|path| record::traced(path));
+        let traced = self.data.iter().map(|path| self.traced(path));
         let traced = traced.collect::<Result<_, _>>()?;
+        let model = self.traced(&self.file)?;
+        let model = record::with_weights(model, &self.model, |file| self.fingerprint(file))?;
         let mut record = RunRecord::new()
             .with("quaver", env!("CARGO_PKG_VERSION"))
             .with("command", command)
-            .with("model", record::traced_model(&self.file, &self.model)?)
+            .with("model", model)
             .with("data", data(traced));
         let labels = match self.data.as_slice() {
             [data] => record::labels_of(data, self.open.labels.as_deref()),
@@ -114,7 +133,7 @@ impl Sources {
             ("indices_file", list),
         ] {
             if let Some(path) = path {
-                record = record.with(key, record::traced(&path)?);
+                record = record.with(key, self.traced(&path)?);
             }
         }
         let record = record::of_model(record, &self.load);

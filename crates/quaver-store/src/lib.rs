@@ -10,7 +10,8 @@
 //! [`Store::open`] reads a finished one, [`Store::select`] makes it a [`Source`](quaver::Source) for any task,
 //! [`Store::reopen`] finds the network and the data again, and [`merge`] joins what several machines computed.
 //!
-//! Deliberately absent: any measure, any network, and locks: two runs that fill one store write the same bytes.
+//! Deliberately absent: any measure; a network, but the one that [`Store::reopen`] hands out; and locks: two runs that fill one
+//! store write the same bytes.
 #![forbid(unsafe_code)]
 
 mod cache;

@@ -26,14 +26,6 @@ pub fn traced(path: &Path) -> Result<Json, Error> {
     Ok(located(path, fingerprint(path)?))
 }
 
-/// A model: the same, with the files beside it that its weights are in.
-///
-/// # Errors
-/// Names what cannot be read.
-pub fn traced_model(path: &Path, model: &Model) -> Result<Json, Error> {
-    with_weights(traced(path)?, model, fingerprint)
-}
-
 /// What is said of a model's own file, and what `describe` says of the files beside it that its weights are in.
 ///
 /// # Errors

@@ -2,7 +2,7 @@
 //!
 //! What a file is, its [`fingerprint`], decides; where it lies only says where to look, and may differ between machines.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use quaver::{Error, ErrorKind, LoadOptions, Model, OpenOptions, parse_indices};
@@ -57,6 +57,8 @@ pub struct Reopened {
     pub indices: Option<String>,
     /// The first so many of them.
     pub limit: Option<usize>,
+    /// What is in the files, which was looked at to find them.
+    pub fingerprints: BTreeMap<PathBuf, Json>,
     folder: PathBuf,
     n_samples: usize,
 }
@@ -118,13 +120,19 @@ impl Store {
             Some(fields) => fields.remove("weights"),
             None => None,
         };
-        let file = self.find("model", paths.model.as_deref(), &own)?;
+        let mut fingerprints = BTreeMap::new();
+        let mut find = |key: &str, path: &Option<PathBuf>, expected: &Json| {
+            let found = self.find(key, path.as_deref(), expected)?;
+            fingerprints.insert(found.clone(), expected.clone());
+            Ok::<_, Error>(found)
+        };
+        let file = find("model", &paths.model, &own)?;
         let data = of("data").cloned().unwrap_or_default();
-        let data = self.find("data", paths.data.as_deref(), &data)?;
-        let beside = |key: &str, path: &Option<PathBuf>| {
-            let expected = of(key);
-            let found = expected.map(|expected| self.find(key, path.as_deref(), expected));
-            found.transpose()
+        let data = find("data", &paths.data, &data)?;
+        let mut beside = |key: &str, path: &Option<PathBuf>| {
+            of(key)
+                .map(|expected| find(key, path, expected))
+                .transpose()
         };
         let (load, mut open) =
             record::read_options(&self.identity().made_from).ok_or_else(unreadable)?;
@@ -147,6 +155,7 @@ impl Store {
             open,
             indices,
             limit,
+            fingerprints,
             folder: self.folder().to_owned(),
             n_samples: self.samples().len(),
         })
