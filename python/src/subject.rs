@@ -134,6 +134,16 @@ impl<'py> Subject<'py> {
         Self::new(Origin::Model(model), Some(samples), None, None)
     }
 
+    /// The network, which a store is not.
+    pub fn network(&self) -> PyResult<&quaver::Model> {
+        match &self.origin {
+            Origin::Model(model) => Ok(model.get().inner()),
+            Origin::Store(_) => Err(option_error(
+                "this needs the network itself, and not a store",
+            )),
+        }
+    }
+
     /// Where the files lie that a store of this is made from.
     pub fn paths(&self) -> Paths {
         let model = match &self.origin {

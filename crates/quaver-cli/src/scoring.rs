@@ -7,7 +7,7 @@ mod plan;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use quaver::{Family, LabelChoice, Model, ObjectiveChoice, ScoreOptions};
+use quaver::{LabelChoice, Model, ScoreOptions};
 use quaver_store::{Shard, Store};
 
 use crate::arguments::{DataArgs, ModelArgs, check_labels, first_given};
@@ -193,14 +193,7 @@ impl ScoringArgs {
             Some(path) => Some(quaver::open(path, &quaver::OpenOptions::default(), None)?),
             None => None,
         };
-        let asks_for_targets = match model.family() {
-            family if family.has_classes() => {
-                options.objective == ObjectiveChoice::SoftCrossEntropy
-            }
-            Family::MultiLabel => options.label != LabelChoice::Predicted,
-            _ => true,
-        };
-        if asks_for_targets && targets.is_none() {
+        if targets.is_none() && options.asks_for_targets(model.family()) {
             return Err(Failure::Input(format!(
                 "{}: the data say nothing about each output; give it (--targets FILE)",
                 data.display()

@@ -51,6 +51,15 @@ impl EngineError {
         }
     }
 
+    /// A file could not be read; [`within`](Self::within) names it.
+    pub(crate) fn io(error: &std::io::Error) -> Self {
+        let why = match error.kind() {
+            std::io::ErrorKind::NotFound => "does not exist".to_owned(),
+            _ => format!("cannot be read: {error}"),
+        };
+        Self::new(EngineErrorKind::Io, why)
+    }
+
     /// The bytes contradict themselves.
     pub fn format(message: impl Into<String>) -> Self {
         Self::new(EngineErrorKind::Format, message)

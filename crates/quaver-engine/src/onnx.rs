@@ -11,7 +11,7 @@ use std::path::Path;
 
 use prost::Message;
 
-use crate::{EngineError, EngineErrorKind};
+use crate::EngineError;
 use proto::ModelProto;
 
 /// The largest model file that is read: protobuf itself stops at 2 GiB.
@@ -19,13 +19,7 @@ const MAX_FILE: u64 = 2 << 30;
 
 /// Reads the file at `path`.
 pub(crate) fn read(path: &Path) -> Result<ModelProto, EngineError> {
-    let io = |e: std::io::Error| {
-        let why = match e.kind() {
-            std::io::ErrorKind::NotFound => "does not exist".to_owned(),
-            _ => format!("cannot be read: {e}"),
-        };
-        EngineError::new(EngineErrorKind::Io, why).within(path.display())
-    };
+    let io = |e: std::io::Error| EngineError::io(&e).within(path.display());
     let file = File::open(path).map_err(io)?;
     let length = file.metadata().map_err(io)?.len();
     if length > MAX_FILE {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use quaver_data::Dataset;
-use quaver_geometry::{Classes, Measures, ObjectiveChoice, Softmax};
+use quaver_geometry::{Classes, Family, Measures, ObjectiveChoice, Softmax};
 
 use crate::evaluation::each;
 use crate::parallel::workers;
@@ -116,6 +116,18 @@ impl ScoreOptions {
     /// Names the option that does not fit.
     pub fn check(&self, source: &Description) -> Result<(), Error> {
         Scorer::new(source, self).map(|_| ())
+    }
+
+    /// Whether a network of this family is scored by what the data say about each output ([`Evaluation::target`](crate::Evaluation::target)): a class
+    /// is not enough.
+    pub fn asks_for_targets(&self, family: Family) -> bool {
+        match family {
+            Family::Softmax | Family::Sigmoid => {
+                self.objective == ObjectiveChoice::SoftCrossEntropy
+            }
+            Family::MultiLabel => self.label != LabelChoice::Predicted,
+            _ => true,
+        }
     }
 
     /// Which classes are kept apart, for a network of `n_classes`.

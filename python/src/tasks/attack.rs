@@ -17,7 +17,7 @@ use crate::options::{Choice, Wrt, parsed, precision as read_precision, threads a
 use crate::run::detached;
 use crate::samples::{Labels, Samples};
 use crate::scoring::left_out;
-use crate::subject::{Given, Kept, Origin, Subject};
+use crate::subject::{Given, Kept, Subject};
 use crate::table::{Table, TableBuilder, text};
 
 /// The range of the data, or the word "auto".
@@ -118,12 +118,7 @@ pub fn attack<'py>(
     let classes = classes.map(|classes| parsed("classes", &classes.text()));
     let target = target.map(|target| parsed::<TargetChoice>("target", &target.text()));
     let subject = Subject::of_network(py, model, x, y, indices)?;
-    let Origin::Model(network) = &subject.origin else {
-        return Err(option_error(
-            "an attack needs the network itself, and not a store",
-        ));
-    };
-    let network = network.get().inner();
+    let network = subject.network()?;
     let view = subject.view(network)?;
     let stop = AtomicBool::new(false);
     let bounds = match bounds {
@@ -303,12 +298,7 @@ impl Attacks {
     fn report(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
         let subject = self.kept.subject(py)?;
         let run = subject.record_of_pictures("attack", false)?;
-        let Origin::Model(network) = &subject.origin else {
-            return Err(option_error(
-                "an attack needs the network itself, and not a store",
-            ));
-        };
-        let view = subject.view(network.get().inner())?;
+        let view = subject.view(subject.network()?)?;
         let run = record::of_attacks(run, &self.options, self.bounds, view.class_names());
         let mut examples = Examples::new(&view, self.bounds, true);
         self.attacked.iter().for_each(|one| examples.add(one));

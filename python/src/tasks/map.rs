@@ -21,7 +21,7 @@ use crate::options::{Choice, parsed, precision as read_precision, threads as rea
 use crate::run::detached;
 use crate::samples::{Labels, Samples};
 use crate::scoring::left_out;
-use crate::subject::{Given, Kept, Origin, Subject};
+use crate::subject::{Given, Kept, Subject};
 use crate::table::{Table, TableBuilder, text};
 
 /// Maps every pixel of images: FI of the windows around it at several scales, with rank, saturation and companions.
@@ -77,12 +77,7 @@ pub fn map<'py>(
         threads: read_threads(threads)?,
     };
     let subject = Subject::of_network(py, model, x, y, indices)?;
-    let Origin::Model(network) = &subject.origin else {
-        return Err(option_error(
-            "a map needs the network itself, and not a store",
-        ));
-    };
-    let network = network.get().inner();
+    let network = subject.network()?;
     let view = subject.view(network)?;
     let (mut maps, mut first, mut n_failed) = (Vec::new(), None, 0);
     detached(py, view.len(), progress, |ticker| {

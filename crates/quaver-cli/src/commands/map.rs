@@ -29,8 +29,8 @@ const TOLD: usize = 5;
 /// Map every pixel of images: FI of the windows around it at several scales, with rank, saturation and companions.
 ///
 /// DATA is an image file, or a dataset as `score` reads it, of which --indices or --limit choose the images; there may be
-/// several. A store (score --store) stands for the network and the data that it was made from. For each image DIR gets a picture (.png: FI per scale, laid over the image, and the perturbation of greatest
-/// influence), all maps as arrays (.npz: fi, saturation, rank, fi_lambda, fisher_trace, gradient2, per channel and for all
+/// several. A store (score --store) stands for the network and the data that it was made from. For each image DIR gets a
+/// picture (.png: FI per scale, laid over the image, and the perturbation of greatest influence), all maps as arrays (.npz: fi, saturation, rank, fi_lambda, fisher_trace, gradient2, per channel and for all
 /// channels together), and maps.json, the numbers to read them by. Windows are cut at the border. Where FI is saturated
 /// its map is flat and says so, and the picture shows fi_lambda in its place. An image that cannot be read is left out;
 /// the exit status then is 3.

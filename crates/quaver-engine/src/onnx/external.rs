@@ -81,13 +81,9 @@ pub(crate) fn read(
             location(tensor)?
         )));
     }
-    let refuse = |kind, what: &str| {
-        EngineError::new(kind, format!("external data {}: {what}", path.display()))
-    };
-    let io = |e: std::io::Error| match e.kind() {
-        std::io::ErrorKind::NotFound => refuse(EngineErrorKind::Io, "does not exist"),
-        _ => refuse(EngineErrorKind::Io, &format!("cannot be read: {e}")),
-    };
+    let named = |error: EngineError| error.within(format_args!("external data {}", path.display()));
+    let refuse = |kind, what: &str| named(EngineError::new(kind, what));
+    let io = |e: std::io::Error| named(EngineError::io(&e));
     // Before it is opened, since to open a named pipe is to wait for its writer.
     let metadata = path.metadata().map_err(io)?;
     if !metadata.is_file() {

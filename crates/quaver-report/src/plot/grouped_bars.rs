@@ -148,35 +148,29 @@ impl GroupedBarChart {
         bar: Interval,
         title: &str,
     ) {
-        let is_log = self.axis.scale == Scale::Log;
-        if is_log && !self.axis.holds(bar.value) {
-            return;
-        }
-        let zero = match is_log {
-            true => rows.place(bar.value) - MARK / 2.0,
-            false => rows.place(0.0),
-        };
-        let place = |value: f64| match self.axis.holds(value) {
-            true => rows.place(value),
-            false => zero,
-        };
-        let end = match is_log {
-            true => zero + MARK,
-            false => place(bar.value),
+        let is_held = self.axis.holds(bar.value);
+        let (from, to) = match self.axis.scale {
+            Scale::Linear if is_held => (rows.place(0.0), rows.place(bar.value)),
+            Scale::Linear => (rows.place(0.0), rows.place(0.0)),
+            Scale::Log if is_held => {
+                let middle = rows.place(bar.value);
+                (middle - MARK / 2.0, middle + MARK / 2.0)
+            }
+            Scale::Log => return,
         };
         let class = format!("bar {}", colour_class(number));
         let attributes = [
             ("class", &*class),
-            ("x", &*coordinate(zero.min(end))),
+            ("x", &*coordinate(from.min(to))),
             ("y", &*coordinate(top)),
-            ("width", &*coordinate((end - zero).abs())),
+            ("width", &*coordinate((to - from).abs())),
             ("height", &*coordinate(THICKNESS)),
         ];
         svg.void("rect", &attributes);
         rows.draw_target(svg, top, THICKNESS + GAP, title);
-        let mut right = zero.max(end);
+        let mut right = from.max(to);
         if bar.low < bar.high && self.axis.holds(bar.low) && self.axis.holds(bar.high) {
-            let (low, high) = (place(bar.low), place(bar.high));
+            let (low, high) = (rows.place(bar.low), rows.place(bar.high));
             let (upper, middle, lower) = (top + 3.0, top + THICKNESS / 2.0, top + THICKNESS - 3.0);
             let mut path = String::new();
             push_line(&mut path, (low, middle), (high, middle));

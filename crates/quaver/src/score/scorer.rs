@@ -116,21 +116,19 @@ impl<'a> Scorer<'a> {
                 )
             })
         };
-        let asks_for_target = self.options.objective == ObjectiveChoice::SoftCrossEntropy;
-        let label = self.options.label;
-        Ok(match self.description.family {
-            Family::Softmax | Family::Sigmoid if asks_for_target => OwnedTruth::Values(target()?),
-            Family::Softmax | Family::Sigmoid => {
-                let softmax = Softmax::new(&evaluation.outputs)?;
-                OwnedTruth::Class(label.of(evaluation.true_label, &softmax)?)
-            }
-            Family::MultiLabel if label == LabelChoice::Predicted => {
-                OwnedTruth::Labels(evaluation.outputs.iter().map(|&z| z > 0.0).collect())
-            }
-            Family::MultiLabel => {
+        let family = self.description.family;
+        Ok(match (family, self.options.asks_for_targets(family)) {
+            (Family::MultiLabel, true) => {
                 OwnedTruth::Labels(target()?.into_iter().map(|t| t > 0.5).collect())
             }
-            _ => OwnedTruth::Values(target()?),
+            (Family::MultiLabel, false) => {
+                OwnedTruth::Labels(evaluation.outputs.iter().map(|&z| z > 0.0).collect())
+            }
+            (_, true) => OwnedTruth::Values(target()?),
+            (_, false) => {
+                let softmax = Softmax::new(&evaluation.outputs)?;
+                OwnedTruth::Class(self.options.label.of(evaluation.true_label, &softmax)?)
+            }
         })
     }
 }
