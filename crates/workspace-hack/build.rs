@@ -1,0 +1,2 @@
+//! Cargo heeds build dependencies only where there is a build script.
+fn main() {}
