@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+import functools
+from collections.abc import Callable
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,12 +15,26 @@ from .errors import OptionError
 
 KINDS = ("share", "direction", "gradient")
 
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def _wrapped(method: Callable[Concatenate[Influence, P], R]) -> Callable[Concatenate[Influence, P], R]:
+    """Captum's own methods have a plain one under `__wrapped__`, which NoiseTunnel calls."""
+
+    @functools.wraps(method)
+    def call(self: Influence, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        return method(self, *args, **kwargs)
+
+    return call
+
 
 class Influence:
     """Attributes FI of f = -log p_target to the coordinates of the input.
 
     `kind` is what a coordinate gets: "share" (default), its part of FI, the product of gradient and direction, which
     adds up to FI over the sample; "direction", its part in the perturbation of greatest influence; or "gradient".
+    `captum.attr.NoiseTunnel` takes it as it takes Captum's own methods.
 
     >>> import torch, quaver
     >>> from quaver.captum import Influence
@@ -34,6 +50,7 @@ class Influence:
         self.kind = kind
         self.options = options
 
+    @_wrapped
     def attribute(self, inputs: Any, target: Any = None, *, return_convergence_delta: bool = False) -> Any:
         """A tensor in the shape, type and place of `inputs` (N, ...), or a tuple with it if `inputs` is one; `target` is a
         class, or one for every sample, or None for the predicted one. With `return_convergence_delta` also the sum of the
@@ -59,6 +76,18 @@ class Influence:
     def has_convergence_delta(self) -> bool:
         """Shares add up to FI, and `attribute` can say how well."""
         return True
+
+    @property
+    def multiplies_by_inputs(self) -> bool:
+        """Attributions are not multiplied by the input, so that its zero does not matter."""
+        return False
+
+    def forward_func(self, inputs: Any) -> Any:
+        """The network's logits, (N, K), of a tensor (N, ...): what is attributed, for wrappers such as NoiseTunnel."""
+        torch = need("torch", "captum", "quaver.captum")
+        precision = {key: value for key, value in self.options.items() if key == "precision"}
+        logits = self.model.predict(inputs.detach().cpu().numpy(), progress=False, **precision)
+        return torch.from_numpy(logits).to(inputs.device)
 
 
 def _targets(torch: Any, target: Any, n: int) -> NDArray[np.int64]:

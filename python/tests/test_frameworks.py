@@ -172,6 +172,25 @@ def test_captum_takes_what_captum_does(model, glyphs):
             influence.attribute(**bad)
 
 
+def test_captums_noise_tunnel_takes_it(model, glyphs):
+    torch = pytest.importorskip("torch")
+    attr = pytest.importorskip("captum.attr")
+    from quaver.captum import Influence
+
+    x, y = torch.tensor(glyphs.x[:2]), torch.tensor(glyphs.y[:2])
+    influence = Influence(model, kind="gradient")
+    tunnel = attr.NoiseTunnel(influence)
+    torch.manual_seed(5)
+    smooth = tunnel.attribute(x, nt_type="smoothgrad", nt_samples=3, stdevs=0.1, target=y)
+    torch.manual_seed(5)
+    noisy = x.repeat_interleave(3, dim=0) + torch.normal(0, torch.tensor(0.1).repeat((6, *x.shape[1:])))
+    alone = influence.attribute(noisy, y.repeat_interleave(3)).view(2, 3, *x.shape[1:]).mean(dim=1)
+    torch.testing.assert_close(smooth, alone)
+    _, delta = attr.NoiseTunnel(Influence(model)).attribute(x, nt_samples=2, target=y, return_convergence_delta=True)
+    assert delta.shape == (4,) and not influence.multiplies_by_inputs
+    assert torch.equal(influence.forward_func(x), torch.from_numpy(model.predict(glyphs.x[:2])))
+
+
 def test_scikit_learn():
     datasets = pytest.importorskip("sklearn.datasets")
     pytest.importorskip("skl2onnx")

@@ -16,6 +16,8 @@ pub enum Pixels<'a> {
     Gray(&'a [u8]),
     /// Three bytes per pixel: red, green, blue.
     Rgb(&'a [u8]),
+    /// Four bytes per pixel: red, green, blue, and 255 where the page does not shine through.
+    Rgba(&'a [u8]),
 }
 
 impl Pixels<'_> {
@@ -23,12 +25,13 @@ impl Pixels<'_> {
         match self {
             Pixels::Gray(_) => 1,
             Pixels::Rgb(_) => 3,
+            Pixels::Rgba(_) => 4,
         }
     }
 
     fn bytes(&self) -> &[u8] {
         match self {
-            Pixels::Gray(bytes) | Pixels::Rgb(bytes) => bytes,
+            Pixels::Gray(bytes) | Pixels::Rgb(bytes) | Pixels::Rgba(bytes) => bytes,
         }
     }
 
@@ -90,6 +93,7 @@ fn encode(
     encoder.set_color(match pixels {
         Pixels::Gray(_) => png::ColorType::Grayscale,
         Pixels::Rgb(_) => png::ColorType::Rgb,
+        Pixels::Rgba(_) => png::ColorType::Rgba,
     });
     let mut writer = encoder.write_header().map_err(|error| failed(&error))?;
     writer
@@ -187,6 +191,7 @@ impl Thumbnail {
             let small = match pixels {
                 Pixels::Gray(_) => Pixels::Gray(&small),
                 Pixels::Rgb(_) => Pixels::Rgb(&small),
+                Pixels::Rgba(_) => Pixels::Rgba(&small),
             };
             png_data_uri(small_width, small_height, small)?
         };
@@ -309,6 +314,9 @@ mod tests {
         assert_eq!(decode(&uri), (3, 2, gray.clone()));
         let uri = png_data_uri(1, 2, Pixels::Rgb(&gray)).unwrap();
         assert_eq!(decode(&uri), (1, 2, gray));
+        let clear = [9, 8, 7, 255, 0, 0, 0, 0];
+        let uri = png_data_uri(2, 1, Pixels::Rgba(&clear)).unwrap();
+        assert_eq!(decode(&uri), (2, 1, clear.to_vec()));
     }
 
     #[test]

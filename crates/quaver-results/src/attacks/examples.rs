@@ -111,47 +111,42 @@ impl Examples {
 
     fn picture(&self, values: &[u8], alt: &str) -> Result<Thumbnail, ReportError> {
         let Pixels { height, width, .. } = self.pixels;
-        self.thumbnail((width, height), &self.in_order(values), alt, SIDE)
+        let bytes = self.opaque(values);
+        Thumbnail::enlarged(width, height, Bytes::Rgba(&bytes), alt, SIDE)
     }
 
     /// Two pictures beside each other, so that what belongs together stays together however narrow the page is.
     fn pair(&self, left: &[u8], right: &[u8], alt: &str) -> Result<Thumbnail, ReportError> {
-        let Pixels {
-            channels,
-            height,
-            width,
-            ..
-        } = self.pixels;
-        let (left, right) = (self.in_order(left), self.in_order(right));
-        // White between them, a sixteenth of a side wide.
-        let between = vec![u8::MAX; width.div_ceil(16) * channels];
-        let row = width * channels;
-        let rows = left.chunks_exact(row).zip(right.chunks_exact(row));
+        let Pixels { height, width, .. } = self.pixels;
+        let (left, right) = (self.opaque(left), self.opaque(right));
+        // The page shines through between them, a sixteenth of a side wide.
+        let between = width.div_ceil(16);
+        let clear = vec![0; 4 * between];
+        let rows = left
+            .chunks_exact(4 * width)
+            .zip(right.chunks_exact(4 * width));
         let bytes: Vec<u8> = rows
-            .flat_map(|(left, right)| [left, &between, right].concat())
+            .flat_map(|(left, right)| [left, &clear, right].concat())
             .collect();
-        let size = (2 * width + width.div_ceil(16), height);
-        self.thumbnail(size, &bytes, alt, PAIR)
+        Thumbnail::enlarged(2 * width + between, height, Bytes::Rgba(&bytes), alt, PAIR)
+    }
+
+    /// Red, green, blue and 255, pixel by pixel.
+    fn opaque(&self, values: &[u8]) -> Vec<u8> {
+        let bytes = self.in_order(values);
+        let pixels = bytes.chunks_exact(self.pixels.channels);
+        pixels
+            .flat_map(|pixel| match *pixel {
+                [red, green, blue] => [red, green, blue, u8::MAX],
+                _ => [pixel[0], pixel[0], pixel[0], u8::MAX],
+            })
+            .collect()
     }
 
     /// Bytes pixel by pixel, whatever the layout of the sample.
     fn in_order(&self, values: &[u8]) -> Vec<u8> {
         let at = (0..self.pixels.count()).flat_map(|pixel| self.pixels.coordinates(pixel));
         at.map(|at| values[at]).collect()
-    }
-
-    fn thumbnail(
-        &self,
-        (width, height): (usize, usize),
-        bytes: &[u8],
-        alt: &str,
-        side: usize,
-    ) -> Result<Thumbnail, ReportError> {
-        let bytes = match self.pixels.channels {
-            1 => Bytes::Gray(bytes),
-            _ => Bytes::Rgb(bytes),
-        };
-        Thumbnail::enlarged(width, height, bytes, alt, side)
     }
 }
 
