@@ -100,3 +100,17 @@ write(
     [floats("y", 2)],
     [weight("A", 4, 6), weight("B", 6, 2)],
 )
+
+# A softmax and what classes are mistaken for which: probabilities, but by no operator that says so.
+confused = np.array([[0.75, 0.25, 0.0], [0.125, 0.75, 0.125], [0.0, 0.25, 0.75]], np.float32)
+write(
+    "confused",
+    [
+        node("MatMul", ["x", "A"], ["z"]),
+        node("Softmax", ["z"], ["p"], axis=-1),
+        node("MatMul", ["p", "confusion"], ["y"]),
+    ],
+    [floats("x", 4)],
+    [floats("y", 3)],
+    [weight("A", 4, 3), numpy_helper.from_array(confused, "confusion")],
+)

@@ -76,6 +76,12 @@ impl Head {
             HeadChoice::Detect => strip(graph, output),
             HeadChoice::MultiLabel => match strip(graph, output) {
                 (HeadKind::Sigmoid, logits) => (HeadKind::MultiLabel, logits),
+                _ if is_positive(graph, output) => {
+                    return Err(not_a_classifier(format!(
+                        "its output '{}' is never negative, as probabilities are not, but it is not one Sigmoid that computes it; name what is before the sigmoids (--output)",
+                        graph.name(output)
+                    )));
+                }
                 _ => (HeadKind::MultiLabel, output),
             },
             HeadChoice::Regression => (HeadKind::Regression, output),
@@ -101,7 +107,7 @@ impl Head {
             kind => kind,
         };
         if kind == HeadKind::Logits && choice == HeadChoice::Detect {
-            if graph.is_positive(output) {
+            if is_positive(graph, output) {
                 return Err(not_a_classifier(format!(
                     "its output '{}' is never negative, as probabilities are not, but no softmax is found before it; name its logits (--output), or if these are logits all the same, say so (--head logits)",
                     graph.name(output)
@@ -119,8 +125,7 @@ impl Head {
                 )));
             }
         }
-        let has_class_axis = graph.shape(logits).iter().filter(|&&dim| dim != 1).count() <= 1;
-        if !has_class_axis {
+        if !has_one_axis(graph, logits) {
             return Err(not_a_classifier(format!(
                 "'{}' has shape {:?}, more than one axis; name a value with one axis of classes (--output)",
                 graph.name(logits),
@@ -195,6 +200,8 @@ fn strip(graph: &Graph, output: ValueId) -> (HeadKind, ValueId) {
     while let Some(node) = graph.producer(value).map(|at| &graph.nodes[at]) {
         let kind = match node.op_type.as_str() {
             "Reshape" | "Flatten" | "Squeeze" | "Unsqueeze" => None,
+            // There is nothing to change places with.
+            "Transpose" if has_one_axis(graph, value) => None,
             "Softmax" if is_whole(graph, node) => Some(HeadKind::Softmax),
             "LogSoftmax" if is_whole(graph, node) => Some(HeadKind::LogSoftmax),
             "Sigmoid" => Some(HeadKind::Sigmoid),
@@ -222,9 +229,13 @@ fn pair_of_sigmoids(graph: &Graph, output: ValueId) -> Option<ValueId> {
     is_pair.then(|| sigmoid.inputs[0])
 }
 
-/// The y of which `output` is exp y with y = x − log Σ exp x, if that is what it is: naive Bayes ends so.
+/// The y of which `output` is exp y with y = x − log Σ exp x, if that is what it is: naive Bayes ends so. Of a LogSoftmax
+/// the x.
 fn exponential_of_normalised(graph: &Graph, output: ValueId) -> Option<ValueId> {
     let logits = graph.node_of(output, "Exp")?.inputs[0];
+    if let Some(node) = graph.node_of(logits, "LogSoftmax") {
+        return is_whole(graph, node).then(|| node.inputs[0]);
+    }
     let &[x, level] = graph.node_of(logits, "Sub")?.inputs.as_slice() else {
         return None;
     };
@@ -234,6 +245,16 @@ fn exponential_of_normalised(graph: &Graph, output: ValueId) -> Option<ValueId> 
     }
     let reduce = graph.node_of(total, "ReduceLogSumExp")?;
     (reduce.inputs == [x] && graph.n_elements(level) == 1).then_some(logits)
+}
+
+/// Whether a value is certain to be nowhere negative.
+fn is_positive(graph: &Graph, value: ValueId) -> bool {
+    graph.ranges()[value.index()].is_positive()
+}
+
+/// Whether all axes but one are of length one, at least.
+fn has_one_axis(graph: &Graph, value: ValueId) -> bool {
+    graph.shape(value).iter().filter(|&&dim| dim != 1).count() <= 1
 }
 
 /// Whether a softmax runs over everything there is: one distribution per sample.

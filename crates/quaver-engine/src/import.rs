@@ -10,6 +10,7 @@ mod live;
 mod nodes;
 mod origin;
 pub(crate) mod probabilities;
+mod ranges;
 mod ranks;
 mod sequences;
 mod traced;

@@ -37,6 +37,8 @@ impl Default for LoadOptions {
 pub struct Model {
     pub(crate) graph: Graph,
     pub(crate) head: Head,
+    /// Whether nobody has said what the output is.
+    pub(crate) is_detected: bool,
     pub(crate) family: Family,
     /// What a sample consists of.
     inputs: Vec<Port>,
@@ -110,6 +112,7 @@ impl Model {
         Ok(Self {
             graph,
             head,
+            is_detected: options.head == HeadChoice::Detect,
             family,
             inputs,
             shape,

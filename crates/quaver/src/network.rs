@@ -1,7 +1,7 @@
 //! A network with its data: evaluations computed when they are asked for.
 
 use quaver_data::{Dataset, Sample};
-use quaver_engine::{ProgramOptions, Real};
+use quaver_engine::{HeadKind, ProgramOptions, Real};
 use quaver_geometry::{Classes, Softmax};
 
 use crate::sensitivity::{Response, Sensitivity, State};
@@ -71,7 +71,7 @@ impl<'a> Network<'a> {
             Precision::F32 => Compiled::Single(Sensitivity::new(model, &blocks, classes, program)?),
             Precision::F64 => Compiled::Double(Sensitivity::new(model, &blocks, classes, program)?),
         };
-        Ok(Self {
+        let network = Self {
             model,
             dataset,
             targets: None,
@@ -87,7 +87,44 @@ impl<'a> Network<'a> {
                 has_keys: dataset.has_keys(),
                 class_names: dataset.class_names().map(<[String]>::to_vec),
             },
-        })
+        };
+        match &network.compiled {
+            Compiled::Single(sensitivity) => network.refuse_probabilities(sensitivity)?,
+            Compiled::Double(sensitivity) => network.refuse_probabilities(sensitivity)?,
+        }
+        Ok(network)
+    }
+
+    /// Refuses an output taken for logits that is a distribution, as far as the first samples tell: how it was computed may be
+    /// no way in which probabilities are known to be.
+    fn refuse_probabilities<T: Real>(&self, sensitivity: &Sensitivity<T>) -> Result<(), Error> {
+        // Logits that happen to be a distribution are not one for the next sample.
+        const LOOKED_AT: usize = 3;
+        if self.model.head.kind != HeadKind::Logits || !self.model.is_detected {
+            return Ok(());
+        }
+        let mut state = sensitivity.state();
+        let mut n_seen = 0;
+        for position in 0..self.dataset.len().min(LOOKED_AT) {
+            let Ok(sample) = self.dataset.read(position) else {
+                continue;
+            };
+            match sensitivity.logits(&mut state, &sample.values) {
+                Ok(outputs) if is_distribution(&outputs) => n_seen += 1,
+                Ok(_) => return Ok(()),
+                Err(_) => {}
+            }
+        }
+        match n_seen {
+            0 => Ok(()),
+            _ => Err(Error::new(
+                ErrorKind::Model,
+                format!(
+                    "the output '{}' is never negative and sums to 1, as probabilities do, but no softmax is found before it; name the logits (--output), or if these are logits all the same, say so (--head logits)",
+                    self.model.graph.name(self.model.head.output)
+                ),
+            )),
+        }
     }
 
     /// The same with what the data say about each output: sample i of `targets` (K values) belongs to the sample whose
@@ -195,6 +232,12 @@ impl<'a> Network<'a> {
             )),
         }
     }
+}
+
+/// Whether outputs are probabilities, to what single precision leaves of their sum.
+fn is_distribution(outputs: &[f64]) -> bool {
+    let sum: f64 = outputs.iter().sum();
+    outputs.iter().all(|&p| p >= 0.0) && (sum - 1.0).abs() < 1e-6
 }
 
 impl Source for Network<'_> {

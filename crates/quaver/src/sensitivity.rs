@@ -109,15 +109,8 @@ impl<T: Real> Sensitivity<T> {
         }
     }
 
-    /// The logits of sample `index` and the class Gram of each block. `label` says which class must be kept
-    /// apart when others are merged.
-    pub(crate) fn run(
-        &self,
-        state: &mut State<T>,
-        index: usize,
-        x: &[f64],
-        label: impl FnOnce(&[f64]) -> Result<usize, Error>,
-    ) -> Result<Response, Error> {
+    /// The logits of one sample.
+    pub(crate) fn logits(&self, state: &mut State<T>, x: &[f64]) -> Result<Vec<f64>, Error> {
         state.input.clear();
         state.input.extend(x.iter().map(|&x| T::from_f64(x)));
         let mut rest = state.input.as_slice();
@@ -129,7 +122,19 @@ impl<T: Real> Sensitivity<T> {
         }
         let values = self.program.forward(&mut state.workspace, &inputs)?;
         let values: Vec<f64> = values.iter().map(|value| value.to_f64()).collect();
-        let logits = self.head.class_logits(&values);
+        Ok(self.head.class_logits(&values))
+    }
+
+    /// The logits of sample `index` and the class Gram of each block. `label` says which class must be kept
+    /// apart when others are merged.
+    pub(crate) fn run(
+        &self,
+        state: &mut State<T>,
+        index: usize,
+        x: &[f64],
+        label: impl FnOnce(&[f64]) -> Result<usize, Error>,
+    ) -> Result<Response, Error> {
+        let logits = self.logits(state, x)?;
         let lumping = match self.classes {
             Classes::All => None,
             classes => Some(classes.at(&logits, label(&logits)?)?).filter(|l| !l.is_whole()),

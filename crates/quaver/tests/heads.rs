@@ -254,3 +254,23 @@ fn a_sample_that_fails_takes_no_other_with_it() {
         "{seen:?}"
     );
 }
+
+#[test]
+fn a_distribution_is_not_taken_for_logits_whatever_computes_it() {
+    let x = [0.3, -0.7, 1.1, 0.2, -0.4, 0.1, 0.9, -1.2];
+    let data = InMemory::new(&[4], x.to_vec(), None).unwrap();
+    for precision in [Precision::F32, Precision::F64] {
+        let options = ScoreOptions {
+            precision,
+            ..ScoreOptions::default()
+        };
+        let open = |head| {
+            let model = load("confused", head, 1.0);
+            Network::new(&model, &data, &options).map(|_| ())
+        };
+        let refused = open(HeadChoice::Detect).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Model);
+        assert!(refused.to_string().contains("'y'"), "{refused}");
+        open(HeadChoice::Logits).unwrap();
+    }
+}

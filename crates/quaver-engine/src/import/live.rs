@@ -154,6 +154,7 @@ pub(super) fn refuse(nodes: Vec<UnsupportedNode>) -> EngineError {
             node.node, node.operator, node.opset, node.reason
         )
     }));
+    message.push("docs/operators.md lists what is read".to_owned());
     EngineError::of_nodes(message.join("; "), nodes)
 }
 

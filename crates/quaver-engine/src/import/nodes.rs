@@ -2,7 +2,7 @@
 
 use super::functions::Opsets;
 use super::{
-    Importer, elements, is_default, node_name, origin, refuse_infinite, refuse_nan, sequences,
+    Importer, elements, is_default, live, node_name, origin, refuse_infinite, refuse_nan, sequences,
 };
 use crate::compose::{BODY_OPSET, Body};
 use crate::graph::{Node, Param, Value, ValueId};
@@ -19,7 +19,7 @@ const MAX_DEPTH: usize = 64;
 pub(super) fn build(context: &NodeContext<'_>) -> Result<Built, EngineError> {
     let proto = context.proto;
     let build = ops::builder(&proto.domain, &proto.op_type)
-        .ok_or_else(|| EngineError::unsupported("not a supported operator"))?;
+        .ok_or_else(|| EngineError::unsupported(live::missing(&proto.op_type)))?;
     build(context)
 }
 

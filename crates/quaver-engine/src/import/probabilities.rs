@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use super::ranges::Range;
 use super::{Importer, Opsets};
 use crate::EngineError;
 use crate::compose::{BODY_OPSET, Body};
@@ -10,10 +11,10 @@ use crate::graph::{Graph, Node, ValueId};
 use crate::onnx::proto::{AttributeProto, NodeProto};
 use crate::op::{Lower, Operator};
 
-/// What an operator makes of inputs of the given lengths that are the same everywhere.
-fn at(op: &dyn Operator, n_in: &[usize], n_out: usize, x: f64) -> Vec<f64> {
+/// What an operator makes of inputs of the given lengths, each of one number everywhere.
+pub(super) fn at(op: &dyn Operator, inputs: &[(usize, f64)], n_out: usize) -> Vec<f64> {
     let mut y = vec![0.0; n_out];
-    let inputs: Vec<Vec<f64>> = n_in.iter().map(|&n| vec![x; n]).collect();
+    let inputs: Vec<Vec<f64>> = inputs.iter().map(|&(n, x)| vec![x; n]).collect();
     let inputs: Vec<&[f64]> = inputs.iter().map(Vec::as_slice).collect();
     Lower::<f64>::lower(op).forward(&inputs, &mut y, None, &mut Vec::new());
     y
@@ -31,17 +32,20 @@ impl Importer {
             output: vec![format!("{name}#softmax")],
             ..Default::default()
         };
-        // The logarithm of a sigmoid stays finite where the sigmoid is rounded to zero.
-        let sigmoid = self.graph.node_of(x, "Sigmoid").map(|node| node.inputs[0]);
-        let x = self.graph.name(sigmoid.unwrap_or(x)).to_owned();
+        // The logarithms of a sigmoid and of an exponential stay finite where these are rounded to zero.
+        let inside = |op_type: &str| {
+            let node = self.graph.node_of(x, op_type)?;
+            Some(self.graph.name(node.inputs[0]).to_owned())
+        };
         let mut body = Body::of(&proto);
-        let logits = match sigmoid {
-            Some(_) => {
-                let opposite = body.op("Neg", &[&x]);
-                let minus = body.op("Softplus", &[&opposite]);
-                body.op("Neg", &[&minus])
-            }
-            None => body.op("Log", &[&x]),
+        let logits = if let Some(x) = inside("Sigmoid") {
+            let opposite = body.op("Neg", &[&x]);
+            let minus = body.op("Softplus", &[&opposite]);
+            body.op("Neg", &[&minus])
+        } else if let Some(x) = inside("Exp") {
+            x
+        } else {
+            body.op("Log", &[&self.graph.name(x).to_owned()])
         };
         let y = body.with("Softmax", &[&logits], vec![AttributeProto::int("axis", -1)]);
         body.outputs = vec![Some(y)];
@@ -62,43 +66,48 @@ impl Graph {
             return None;
         };
         let n = self.n_elements(x);
-        let is_share = self.n_elements(sum) == 1
-            && n > 1
-            && self.shape(x).last() == Some(&n)
-            && self.total(x) == self.total(sum);
-        (is_share && self.is_positive(x)).then_some(x)
+        let is_share = self.n_elements(sum) == 1 && n > 1 && self.shape(x).last() == Some(&n);
+        if !is_share {
+            return None;
+        }
+        let ranges = self.ranges();
+        let is_share =
+            ranges[x.index()].is_positive() && self.total(x, &ranges) == self.total(sum, &ranges);
+        is_share.then_some(x)
     }
 
     /// The sum of a value's elements as those of others, each so many times: of what neither adds nor rearranges.
-    fn total(&self, value: ValueId) -> BTreeMap<ValueId, f64> {
-        let mut total = BTreeMap::new();
+    fn total(&self, value: ValueId, ranges: &[Range]) -> BTreeMap<ValueId, f64> {
+        let mut total = BTreeMap::from([(value, 1.0)]);
         // The last to be computed first, so that each value comes by once, with all that is asked of it.
-        let mut waiting = BTreeMap::from([((self.producer(value), value), 1.0)]);
-        while let Some(((at, value), times)) = waiting.pop_last() {
-            match at.and_then(|at| self.parts(&self.nodes[at])) {
-                Some(parts) => {
-                    for (part, n) in parts {
-                        *waiting.entry((self.producer(part), part)).or_default() += times * n;
-                    }
-                }
-                None => *total.entry(value).or_default() += times,
+        for node in self.nodes.iter().rev() {
+            if !total.contains_key(&node.output) {
+                continue;
+            }
+            let Some(parts) = self.parts(node, ranges) else {
+                continue;
+            };
+            let times = total.remove(&node.output).unwrap_or_default();
+            for (part, n) in parts {
+                *total.entry(part).or_default() += times * n;
             }
         }
         total
     }
 
     /// The values of whose elements those that `node` computes are the sum, each so many times.
-    fn parts(&self, node: &Node) -> Option<Vec<(ValueId, f64)>> {
+    fn parts(&self, node: &Node, ranges: &[Range]) -> Option<Vec<(ValueId, f64)>> {
         let n = self.n_elements(node.output);
         // How often each element is in the broadcast of a value.
         let repeated = |x: ValueId| (x, n as f64 / self.n_elements(x) as f64);
+        let is_positive = |x: ValueId| ranges[x.index()].is_positive();
         match (node.op_type.as_str(), node.inputs.as_slice()) {
             ("Add" | "Sum", &[a, b]) => Some(vec![repeated(a), repeated(b)]),
             ("Reshape", &[x]) => Some(vec![(x, 1.0)]),
             ("ReduceSum", &[x]) if n == 1 => Some(vec![(x, 1.0)]),
-            ("ReduceL1", &[x]) if n == 1 && self.is_positive(x) => Some(vec![(x, 1.0)]),
-            ("Abs", &[x]) if self.is_positive(x) => Some(vec![(x, 1.0)]),
-            ("Mul", &[x]) if n == 1 => Some(vec![(x, at(&*node.op, &[1], 1, 1.0)[0])]),
+            ("ReduceL1", &[x]) if n == 1 && is_positive(x) => Some(vec![(x, 1.0)]),
+            ("Abs", &[x]) if is_positive(x) => Some(vec![(x, 1.0)]),
+            ("Mul", &[x]) if n == 1 => Some(vec![(x, at(&*node.op, &[(1, 1.0)], 1)[0])]),
             _ => None,
         }
     }
@@ -108,60 +117,11 @@ impl Graph {
         let node = &self.nodes[self.producer(value)?];
         (node.op_type == op_type).then_some(node)
     }
-
-    /// Whether a value is certain to be nowhere negative, by the operators that lead to it.
-    pub(crate) fn is_positive(&self, value: ValueId) -> bool {
-        self.is_positive_within(value, 32, &mut BTreeMap::new())
-    }
-
-    /// The same, if no more than `depth` operators say so; `known` is what was found of other values.
-    fn is_positive_within(
-        &self,
-        value: ValueId,
-        depth: usize,
-        known: &mut BTreeMap<ValueId, bool>,
-    ) -> bool {
-        if let Some(&known) = known.get(&value) {
-            return known;
-        }
-        let Some(at_node) = self.producer(value) else {
-            return false;
-        };
-        let node = &self.nodes[at_node];
-        let mut inputs = || {
-            let mut all = node.inputs.iter();
-            depth > 0 && all.all(|&x| self.is_positive_within(x, depth - 1, known))
-        };
-        let found = match node.op_type.as_str() {
-            "Abs" | "Equal" | "Exp" | "HardSigmoid" | "Not" | "ReduceL1" | "ReduceL2"
-            | "ReduceSumSquare" | "Sigmoid" | "Softmax" | "Softplus" => true,
-            "Concat" | "Div" | "Expand" | "Flatten" | "Gather" | "Mul" | "Reciprocal"
-            | "Reshape" | "Slice" | "Split" | "Sqrt" | "Squeeze" | "Transpose" | "Unsqueeze" => {
-                inputs() && self.keeps_sign(node, 1.0)
-            }
-            "Clip" | "IsTrue" | "Max" | "Min" | "Real" | "ReduceMax" | "ReduceMean"
-            | "ReduceMin" | "ReduceSum" | "Sum" | "Truncate" => {
-                inputs() && self.keeps_sign(node, 0.0)
-            }
-            "Add" => inputs() && self.keeps_sign(node, 0.0),
-            _ => false,
-        };
-        known.insert(value, found);
-        found
-    }
-
-    /// Whether the constants that an operator captured are nowhere negative: what it makes of inputs of `x`.
-    fn keeps_sign(&self, node: &Node, x: f64) -> bool {
-        let n_in = node.inputs.iter().map(|&x| self.n_elements(x));
-        let n_in: Vec<usize> = n_in.collect();
-        let y = at(&*node.op, &n_in, self.n_elements(node.output), x);
-        y.iter().all(|&y| y >= 0.0)
-    }
 }
 
 /// Whether an operator of one input is p ↦ 1 − p: what stands beside p for the first of two classes.
 pub(crate) fn is_complement(op: &dyn Operator, n: usize) -> bool {
     [0.25, 0.5, 1.0]
         .iter()
-        .all(|&p| at(op, &[n], n, p).iter().all(|&y| y == 1.0 - p))
+        .all(|&p| at(op, &[(n, p)], n).iter().all(|&y| y == 1.0 - p))
 }

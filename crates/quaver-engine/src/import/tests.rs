@@ -1,5 +1,7 @@
 //! Functions, branches, token ids and labels: what a model may be made of beside plain nodes.
 
+mod endings;
+
 use super::*;
 use crate::Program;
 use crate::onnx::proto::{
@@ -276,92 +278,6 @@ fn of_labels_and_probabilities_the_latter_are_read() {
 }
 
 #[test]
-fn probabilities_without_a_softmax_are_not_taken_for_logits() {
-    let sums = |last: Vec<NodeProto>| {
-        let first = vec![
-            node("Sigmoid", &["x"], &["p"]),
-            node("ReduceSum", &["p"], &["s"]),
-        ];
-        read(&model(
-            info("x", 1, &[1, 3]),
-            [first, last].concat(),
-            &["y"],
-        ))
-        .unwrap()
-    };
-    let find = |graph: &Graph| crate::Head::find(graph, crate::HeadChoice::Detect);
-    let shares = sums(vec![node("Div", &["p", "s"], &["y"])]);
-    let head = find(&shares).unwrap();
-    assert_eq!(head.kind, crate::HeadKind::Softmax);
-    let p = run(&shares, &[0.0, 1.0, -1.0]);
-    assert!((p.iter().sum::<f64>() - 1.0).abs() < 1e-15 && (p[0] - 0.5 / 1.5).abs() < 1e-15);
-    // skl2onnx in double precision, and one against the rest.
-    let size = sums(vec![
-        node("Abs", &["p"], &["a"]),
-        node("ReduceSum", &["a"], &["t"]),
-        node("Div", &["p", "t"], &["y"]),
-    ]);
-    assert_eq!(find(&size).unwrap().kind, crate::HeadKind::Softmax);
-    assert_eq!(run(&size, &[0.0, 1.0, -1.0]), p);
-    let p = run(&size, &[-800.0, -801.0, -900.0]);
-    assert!((p[0] - 1.0 / (1.0 + (-1f64).exp())).abs() < 1e-12, "{p:?}");
-    let guarded = |times: &str| {
-        let real = |mut node: NodeProto, to: i64| {
-            node.attribute.push(AttributeProto::int("to", to));
-            node
-        };
-        sums(vec![
-            real(node("Cast", &["s"], &["is_some"]), 9),
-            node("Not", &["is_some"], &["is_none"]),
-            real(node("Cast", &["is_none"], &["e"]), 1),
-            node("Add", &["p", "e"], &["q"]),
-            node("Sum", &["e", times], &["twice"]),
-            node("Add", &["twice", "e"], &["thrice"]),
-            node("Add", &["s", "thrice"], &["t"]),
-            node("Div", &["q", "t"], &["y"]),
-        ])
-    };
-    assert_eq!(find(&guarded("e")).unwrap().kind, crate::HeadKind::Softmax);
-    let message = find(&guarded("s")).unwrap_err().to_string();
-    assert!(message.contains("never negative"), "{message}");
-    // Sums of sums of one value: what is found of it once is not looked for in every path to it.
-    let mut doubled = vec![node("Add", &["p", "p"], &["d0"])];
-    for at in 0..28 {
-        let (from, to) = (format!("d{at}"), format!("d{}", at + 1));
-        doubled.push(node("Add", &[&from, &from], &[&to]));
-    }
-    doubled.push(node("ReduceSum", &["d28"], &["t"]));
-    doubled.push(node("Div", &["d28", "t"], &["y"]));
-    assert_eq!(find(&sums(doubled)).unwrap().kind, crate::HeadKind::Softmax);
-    let roots = sums(vec![
-        node("Sqrt", &["p"], &["r"]),
-        node("Mul", &["p", "p"], &["y"]),
-    ]);
-    let message = find(&roots).unwrap_err().to_string();
-    assert!(message.contains("never negative"), "{message}");
-
-    let one = TensorProto {
-        name: "one".into(),
-        data_type: 1,
-        float_data: vec![1.0],
-        ..Default::default()
-    };
-    let mut concat = node("Concat", &["q", "p"], &["y"]);
-    concat.attribute.push(AttributeProto::int("axis", 1));
-    let nodes = vec![
-        node("Sigmoid", &["x"], &["p"]),
-        node("Sub", &["one", "p"], &["q"]),
-        concat,
-    ];
-    let mut pair = model(info("x", 1, &[1, 1]), nodes, &["y"]);
-    if let Some(graph) = &mut pair.graph {
-        graph.initializer.push(one);
-    }
-    let head = find(&read(&pair).unwrap()).unwrap();
-    assert_eq!((head.kind, head.n_classes), (crate::HeadKind::Sigmoid, 2));
-}
-
-#[test]
 fn ranking_before_the_logits_is_refused() {
     let find =
         |input: ValueInfoProto, nodes: Vec<NodeProto>, outputs: &[&str], wanted: Option<&str>| {
@@ -476,6 +392,7 @@ fn every_node_that_cannot_be_read_is_named() {
     for part in [
         "Loop in opset 17 (node 'a')",
         "step function",
+        "; docs/operators.md",
         "node 'b' (BatchNormalization",
         "training_mode",
     ] {
