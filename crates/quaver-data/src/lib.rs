@@ -11,6 +11,7 @@
 #![forbid(unsafe_code)]
 
 mod class_map;
+mod columns;
 mod dataset;
 mod element;
 mod error;

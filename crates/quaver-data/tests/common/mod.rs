@@ -137,6 +137,10 @@ pub fn valid_files() -> Vec<(&'static str, Vec<u8>)> {
         ),
         ("x.npy", x.clone()),
         ("x.npy.gz", gz(&x)),
+        (
+            "fortran.npy",
+            npy_with("'<f4'", true, "(2, 3, 2)", &[1; 48]),
+        ),
         ("images.idx", images.clone()),
         ("images.idx.gz", gz(&images)),
         (
