@@ -31,7 +31,7 @@ frame = pd.DataFrame({**features, "label": labels})
 frame["label"] = frame["label"].astype("int64")
 
 # Numbers in columns, in several row groups and packings; pandas adds its index as a column.
-# gzip and Brotli are not read, and their names are said.
+# Brotli is not read, and its name is said.
 for compression in ["snappy", "zstd", "lz4", "none", "gzip", "brotli"]:
     pq.write_table(pa.Table.from_pandas(frame, preserve_index=False), out / f"columns_{compression}.parquet",
                    row_group_size=7, compression=compression)

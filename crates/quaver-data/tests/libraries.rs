@@ -57,6 +57,7 @@ fn check(
 #[test]
 fn columns_of_numbers() {
     for name in [
+        "columns_gzip.parquet",
         "columns_snappy.parquet",
         "columns_zstd.parquet",
         "columns_lz4.parquet",
@@ -281,14 +282,14 @@ fn arrays_in_a_shard() {
     assert_eq!((sample.values, sample.label), (vec![2.0; 6], Some(2)));
 }
 
-/// Their decoders have no bound, and a page of a few bytes might unpack to all memory there is.
 #[test]
 fn codecs_that_are_not_read_are_named() {
-    for name in ["gzip", "Brotli"] {
-        let file = fixture(&format!("columns_{}.parquet", name.to_lowercase()));
-        let said = message(open(&file, &OpenOptions::default(), None));
-        assert!(said.contains(name) && said.contains("Zstandard"), "{said}");
-    }
+    let file = fixture("columns_brotli.parquet");
+    let said = message(open(&file, &OpenOptions::default(), None));
+    assert!(
+        said.contains("Brotli") && said.contains("Zstandard"),
+        "{said}"
+    );
 }
 
 #[test]
