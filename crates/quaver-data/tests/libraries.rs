@@ -136,6 +136,7 @@ fn names_are_classes_in_sorted_order_or_by_a_map() {
 fn lists_are_arrays() {
     for name in [
         "lists.parquet",
+        "lists_gzip.parquet",
         "fixed_lz4.feather",
         "fixed_zstd.feather",
         "fixed_stream.arrow",
