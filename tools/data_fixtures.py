@@ -31,7 +31,7 @@ frame = pd.DataFrame({**features, "label": labels})
 frame["label"] = frame["label"].astype("int64")
 
 # Numbers in columns, in several row groups and packings; pandas adds its index as a column.
-# gzip and Brotli are not read, and their names are said.
+# Brotli is not read, and its name is said.
 for compression in ["snappy", "zstd", "lz4", "none", "gzip", "brotli"]:
     pq.write_table(pa.Table.from_pandas(frame, preserve_index=False), out / f"columns_{compression}.parquet",
                    row_group_size=7, compression=compression)
@@ -50,6 +50,7 @@ frame.to_csv(out / "columns_semicolon.csv", sep=";", index=False)
 nested = [[[i + (3 * a + b) / 8 for b in range(3)] for a in range(2)] for i in range(N)]
 lists = pa.table({"pixels": pa.array(nested, pa.list_(pa.list_(pa.float32()))), "label": labels})
 pq.write_table(lists, out / "lists.parquet", row_group_size=7)
+pq.write_table(lists, out / "lists_gzip.parquet", row_group_size=7, compression="gzip", data_page_version="2.0")
 fixed = pa.array(nested, pa.list_(pa.list_(pa.float32(), 3), 2))
 fixed = pa.table({"pixels": fixed, "label": labels})
 feather.write_feather(fixed, out / "fixed_lz4.feather", compression="lz4", chunksize=7)

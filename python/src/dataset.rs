@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use pyo3::exceptions::PyIndexError;
 use pyo3::prelude::*;
-use quaver::{Layout, OpenOptions, Resize, Subset};
+use quaver::{InputFile, Layout, OpenOptions, Resize, Subset};
 use quaver_report::RunRecord;
-use quaver_store::{Paths, Reopened, record};
+use quaver_store::{Known, Paths, ReopenedData, Which, record};
 use serde_json::Value as Json;
 
 use crate::error::{option_error, raised};
@@ -20,23 +20,25 @@ use crate::model::Model;
 pub struct Dataset {
     inner: Box<dyn quaver::Dataset>,
     path: PathBuf,
+    /// The file of each input, where a store was made from several.
+    inputs: Vec<InputFile>,
     options: OpenOptions,
     /// Which samples, as text.
-    indices: Option<String>,
-    /// The first so many of them.
-    limit: Option<usize>,
+    which: Which,
+    /// What is known to be in files already.
+    known: Known,
 }
 
 impl Dataset {
-    /// The samples that a store was made from.
-    pub fn reopened(found: &Reopened) -> Result<Self, quaver::Error> {
-        let inner = quaver::open(&found.data, &found.open, Some(found.model.input_shape()))?;
+    /// The samples that a store was made from, for the network that it was made by.
+    pub fn reopened(found: ReopenedData, model: &quaver::Model) -> Result<Self, quaver::Error> {
         Ok(Self {
-            inner: Subset::choose(inner, found.indices.as_deref(), found.limit)?,
-            path: found.data.clone(),
-            options: found.open.clone(),
-            indices: found.indices.clone(),
-            limit: found.limit,
+            inner: found.dataset(model)?,
+            path: found.path,
+            inputs: found.inputs,
+            options: found.open,
+            which: found.which,
+            known: found.known,
         })
     }
 
@@ -53,13 +55,19 @@ impl Dataset {
 
     /// What is in the file, with its path or its name.
     pub fn record(&self, with_path: bool) -> PyResult<Json> {
-        described(&self.path, with_path)
+        described(&self.known, &self.path, with_path)
+    }
+
+    /// The same of the file of each input, where they were given one by one.
+    pub fn inputs_record(&self, with_path: bool) -> PyResult<Vec<Json>> {
+        record::inputs(&self.inputs, |path| described(&self.known, path, with_path))
     }
 
     /// Where the files lie.
     pub fn paths(&self) -> Paths {
         Paths {
-            data: Some(self.path.clone()),
+            data: self.inputs.is_empty().then(|| self.path.clone()),
+            inputs: self.inputs.iter().map(|input| input.path.clone()).collect(),
             labels: self.options.labels.clone(),
             class_map: self.options.class_map.clone(),
             ..Paths::default()
@@ -73,26 +81,36 @@ impl Dataset {
             true => record::labels_of(&self.path, labels.as_deref()),
             false => labels,
         };
-        labels.map(|path| described(&path, with_path)).transpose()
+        let labels = labels.map(|path| described(&self.known, &path, with_path));
+        labels.transpose()
     }
 
     /// The same of the file of class names.
     pub fn class_map_record(&self, with_path: bool) -> PyResult<Option<Json>> {
         let class_map = self.options.class_map.as_ref();
-        class_map.map(|path| described(path, with_path)).transpose()
+        let class_map = class_map.map(|path| described(&self.known, path, with_path));
+        class_map.transpose()
+    }
+
+    /// The same of a list of indices, where they are in a file.
+    pub fn indices_record(&self, with_path: bool) -> PyResult<Option<Json>> {
+        let list = record::file_of_indices(self.which.indices.as_deref());
+        let list = list.map(|path| described(&self.known, path, with_path));
+        list.transpose()
     }
 
     /// Adds to a record how it was read.
     pub fn opened(&self, record: RunRecord) -> RunRecord {
-        record::of_data(record, &self.options, self.indices.as_deref(), self.limit)
+        let Which { indices, limit } = &self.which;
+        record::of_data(record, &self.options, indices.as_deref(), *limit)
     }
 }
 
 /// What is in a file, with its path or its name.
-pub fn described(path: &Path, with_path: bool) -> PyResult<Json> {
+pub fn described(known: &Known, path: &Path, with_path: bool) -> PyResult<Json> {
     match with_path {
-        true => record::traced(path),
-        false => quaver_store::fingerprint(path),
+        true => known.traced(path),
+        false => known.fingerprint(path),
     }
     .map_err(raised)
 }
@@ -213,8 +231,12 @@ pub fn open(
     Ok(Dataset {
         inner: opened.map_err(raised)?,
         path,
+        inputs: Vec::new(),
         options,
-        indices: chosen,
-        limit: None,
+        which: Which {
+            indices: chosen,
+            limit: None,
+        },
+        known: Known::default(),
     })
 }

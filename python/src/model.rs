@@ -11,7 +11,7 @@ use quaver::{
     Classes, Dataset as _, Family, LabelChoice, LoadOptions, Network, Precision, Real,
     SampleFailure, ScoreOptions, Source as _, evaluate_each,
 };
-use quaver_store::{Reopened, fingerprint_of_bytes, record};
+use quaver_store::{Known, ReopenedModel, fingerprint_of_bytes, record};
 use serde_json::Value as Json;
 
 use crate::array::Rows;
@@ -50,7 +50,8 @@ pub struct Model {
 
 /// Where the ONNX file is.
 enum OnnxSource {
-    Path(PathBuf),
+    /// Its path, and what is known to be in files already.
+    Path(PathBuf, Known),
     Memory(Arc<[u8]>),
 }
 
@@ -79,7 +80,7 @@ impl Model {
     /// Its file, where it came from one.
     pub fn path(&self) -> Option<&Path> {
         match &self.source {
-            OnnxSource::Path(path) => Some(path),
+            OnnxSource::Path(path, _) => Some(path),
             OnnxSource::Memory(_) => None,
         }
     }
@@ -88,7 +89,7 @@ impl Model {
     pub fn onnx(&self) -> PyResult<Arc<[u8]>> {
         match &self.source {
             OnnxSource::Memory(bytes) => Ok(Arc::clone(bytes)),
-            OnnxSource::Path(path) => Ok(std::fs::read(path)?.into()),
+            OnnxSource::Path(path, _) => Ok(std::fs::read(path)?.into()),
         }
     }
 
@@ -101,19 +102,19 @@ impl Model {
     /// What is in its file, by which a result can be traced to it.
     pub fn record(&self, with_path: bool) -> PyResult<Json> {
         match &self.source {
-            OnnxSource::Path(path) => {
-                let own = described(path, with_path)?;
-                record::with_weights(own, &self.inner, |file| described(file, false))
+            OnnxSource::Path(path, known) => {
+                let own = described(known, path, with_path)?;
+                record::with_weights(own, &self.inner, |file| described(known, file, false))
             }
             OnnxSource::Memory(bytes) => Ok(fingerprint_of_bytes([&**bytes])),
         }
     }
 
     /// The model that a store was made from.
-    pub fn reopened(found: Reopened) -> Self {
+    pub fn reopened(found: ReopenedModel) -> Self {
         Self {
             inner: found.model,
-            source: OnnxSource::Path(found.file),
+            source: OnnxSource::Path(found.file, found.known),
             head: record::head(&found.load),
             options: found.load,
         }
@@ -125,7 +126,7 @@ impl Model {
         let inner = py.detach(|| quaver::Model::load(&path, &options));
         Ok(Self {
             inner: inner.map_err(raised)?,
-            source: OnnxSource::Path(path),
+            source: OnnxSource::Path(path, Known::default()),
             options,
             head: "detect".to_owned(),
         })
@@ -166,7 +167,7 @@ impl Model {
         let (inner, source) = match source {
             OnnxFile::Path(path) => {
                 let inner = py.detach(|| quaver::Model::load(&path, &options));
-                (inner, OnnxSource::Path(path))
+                (inner, OnnxSource::Path(path, Known::default()))
             }
             OnnxFile::Bytes(bytes) => {
                 let inner = py.detach(|| quaver::Model::from_bytes(&bytes, &options));

@@ -198,6 +198,22 @@ impl<'py> Samples<'py> {
         }
     }
 
+    /// The file of each input, where a store was made from several.
+    pub fn inputs_record(&self, with_path: bool) -> PyResult<Vec<Json>> {
+        match &self.kind {
+            Kind::Files(files) => files.get().inputs_record(with_path),
+            Kind::Arrays(_) => Ok(Vec::new()),
+        }
+    }
+
+    /// The file of a list of indices, where there is one.
+    pub fn indices_record(&self, with_path: bool) -> PyResult<Option<Json>> {
+        match &self.kind {
+            Kind::Files(files) => files.get().indices_record(with_path),
+            Kind::Arrays(_) => Ok(None),
+        }
+    }
+
     /// Where their files lie, if they are in files.
     pub fn paths(&self) -> Paths {
         match &self.kind {
@@ -221,6 +237,7 @@ fn of_files<'a>(files: &'a Bound<'_, Dataset>) -> View<'a> {
         shape: files.get().inner().shape().to_vec(),
         source: Origin::Files(files.get().inner()),
         labels: None,
+        chosen: None,
     }
 }
 
@@ -281,6 +298,7 @@ fn arrays<'a>(inputs: &'a [Input<'_>], wanted: &[Port]) -> PyResult<View<'a>> {
         shape,
         source: Origin::Arrays(parts),
         labels: None,
+        chosen: None,
     })
 }
 
@@ -365,6 +383,8 @@ pub struct View<'a> {
     shape: Vec<usize>,
     source: Origin<'a>,
     labels: Option<Vec<usize>>,
+    /// Some of them, in this order.
+    chosen: Option<Vec<usize>>,
 }
 
 enum Origin<'a> {
@@ -393,6 +413,24 @@ impl View<'_> {
             self.labels = Some(labels);
         }
         Ok(self)
+    }
+
+    /// Those in this list alone, by their places.
+    pub fn choosing(self, list: Option<&str>) -> PyResult<Self> {
+        let chosen = list.map(quaver::parse_indices).transpose();
+        let chosen = chosen.map_err(|error| raised(error.into()))?;
+        let mut places = chosen.iter().flatten();
+        if let Some(&place) = places.find(|&&place| place >= self.n_samples) {
+            let error = DataError::out_of_range(place, self.n_samples);
+            return Err(raised(error.into()));
+        }
+        Ok(Self { chosen, ..self })
+    }
+
+    /// The place of a sample among all.
+    fn place(&self, index: usize) -> usize {
+        let chosen = self.chosen.as_ref();
+        chosen.map_or(index, |chosen| chosen[index])
     }
 
     /// Whether there are labels.
@@ -446,7 +484,7 @@ impl View<'_> {
 
 impl quaver::Dataset for View<'_> {
     fn len(&self) -> usize {
-        self.n_samples
+        self.chosen.as_ref().map_or(self.n_samples, Vec::len)
     }
 
     fn shape(&self) -> &[usize] {
@@ -454,6 +492,7 @@ impl quaver::Dataset for View<'_> {
     }
 
     fn read(&self, index: usize) -> Result<Sample, DataError> {
+        let index = self.place(index);
         let label = self.labels.as_ref().map(|labels| labels[index]);
         let parts = match &self.source {
             Origin::Arrays(parts) => parts,
@@ -482,6 +521,7 @@ impl quaver::Dataset for View<'_> {
     }
 
     fn label(&self, index: usize) -> Result<Option<usize>, DataError> {
+        let index = self.place(index);
         match (&self.labels, self.file()) {
             (Some(labels), _) => Ok(labels.get(index).copied()),
             (None, Some(files)) => files.label(index),
@@ -494,11 +534,13 @@ impl quaver::Dataset for View<'_> {
     }
 
     fn original_index(&self, index: usize) -> usize {
+        let index = self.place(index);
         self.file()
             .map_or(index, |files| files.original_index(index))
     }
 
     fn key(&self, index: usize) -> Option<String> {
+        let index = self.place(index);
         self.file().and_then(|files| files.key(index))
     }
 

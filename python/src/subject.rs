@@ -15,6 +15,8 @@ use crate::model::Model;
 use crate::samples::{Labels, Samples, View};
 use crate::tasks::store::Store;
 
+const HAS_SAMPLES: &str = "a store has its samples already; give it alone, or a model with samples";
+
 /// A model or a store: the object, or the path of an ONNX file or of a store's folder.
 #[derive(FromPyObject)]
 pub enum Given<'py> {
@@ -62,6 +64,8 @@ pub struct Subject<'py> {
     pub labels: Option<Labels>,
     /// What the data say about each output, where a class is not enough.
     pub targets: Option<Samples<'py>>,
+    /// Some of the samples, as a list of their places.
+    chosen: Option<String>,
 }
 
 /// The same for a result to keep: its page shows samples, and says what it was made from.
@@ -71,6 +75,7 @@ pub struct Kept {
     samples: Option<Py<PyAny>>,
     labels: Option<Labels>,
     targets: Option<Py<PyAny>>,
+    chosen: Option<String>,
 }
 
 impl<'py> Subject<'py> {
@@ -82,20 +87,26 @@ impl<'py> Subject<'py> {
         targets: Option<Samples<'py>>,
     ) -> PyResult<Self> {
         match (&origin, &samples) {
-            (Origin::Model(_), None) => Err(data_error("give samples for the model: x")),
-            (Origin::Store(_), Some(_)) => Err(data_error(
-                "a store has its samples already; give it alone, or a model with samples",
-            )),
-            _ => Ok(Self {
-                origin,
-                samples,
-                labels,
-                targets,
-            }),
+            (Origin::Model(_), None) => return Err(data_error("give samples for the model: x")),
+            (Origin::Store(_), Some(_)) => return Err(data_error(HAS_SAMPLES)),
+            _ => {}
         }
+        if let Origin::Store(store) = &origin {
+            let decided = [("y", labels.is_some()), ("targets", targets.is_some())];
+            if let Some((name, _)) = decided.iter().find(|(_, given)| *given) {
+                return Err(raised(store.get().inner().decided(name)));
+            }
+        }
+        Ok(Self {
+            origin,
+            samples,
+            labels,
+            targets,
+            chosen: None,
+        })
     }
 
-    /// For tasks that need the network itself: a store is opened for what it was made from, and `indices` choose of that.
+    /// For tasks that need the network itself: a store stands for what it was made from, and `indices` choose of that.
     pub fn of_network(
         py: Python<'py>,
         given: Given<'py>,
@@ -103,35 +114,51 @@ impl<'py> Subject<'py> {
         labels: Option<Labels>,
         indices: Option<Vec<usize>>,
     ) -> PyResult<Self> {
-        let store = match given.read(py)? {
-            Origin::Store(store) if samples.is_none() => store,
-            origin if indices.is_some() => {
-                return Err(option_error(match origin {
-                    Origin::Store(_) => "a store has its samples already; give it alone",
-                    Origin::Model(_) => {
-                        "indices: choose of a store's samples; of others give those that you want as x"
-                    }
-                }));
-            }
-            origin => return Self::new(origin, samples, labels, None),
-        };
-        let store = store.get().inner();
-        if labels.is_some() {
-            return Err(raised(store.decided("y")));
+        match given.read(py)? {
+            Origin::Store(store) => Self::of_store(py, &store, samples, labels, indices),
+            _ if indices.is_some() => Err(option_error(
+                "indices: choose of a store's samples; of others give those that you want as x",
+            )),
+            origin => Self::new(origin, samples, labels, None),
         }
+    }
+
+    /// What a store was made from: its network and data are opened; data that were in memory are given again.
+    pub fn of_store(
+        py: Python<'py>,
+        store: &Bound<'py, Store>,
+        samples: Option<Samples<'py>>,
+        labels: Option<Labels>,
+        indices: Option<Vec<usize>>,
+    ) -> PyResult<Self> {
+        let store = store.get().inner();
         let list = indices.map(|indices| {
             let indices: Vec<String> = indices.iter().map(usize::to_string).collect();
             indices.join(",")
         });
-        let found = py.detach(|| {
-            let found = store.reopen()?.choose(list.as_deref(), None)?;
-            let dataset = Files::reopened(&found)?;
-            Ok((found, dataset))
-        });
-        let (found, dataset) = found.map_err(raised)?;
-        let samples = Bound::new(py, dataset)?.into_any().extract()?;
-        let model = Bound::new(py, Model::reopened(found))?;
-        Self::new(Origin::Model(model), Some(samples), None, None)
+        if samples.is_some() && !store.is_of_memory() {
+            return Err(data_error(HAS_SAMPLES));
+        }
+        if labels.is_some() && samples.is_none() {
+            return Err(raised(store.decided("y")));
+        }
+        let network = py.detach(|| store.reopen_model()).map_err(raised)?;
+        let model = Bound::new(py, Model::reopened(network))?;
+        let Some(samples) = samples else {
+            let inner = model.get().inner();
+            let dataset = py.detach(|| {
+                let found = store.reopen_data(list.as_deref(), None)?;
+                Files::reopened(found, inner)
+            });
+            let dataset = Bound::new(py, dataset.map_err(raised)?)?.into_any();
+            return Self::new(Origin::Model(model), Some(dataset.extract()?), None, None);
+        };
+        let mut subject = Self::new(Origin::Model(model), Some(samples), labels, None)?;
+        let x = subject.view(subject.network()?)?.fingerprint();
+        let y = subject.labels.as_ref().map(Labels::fingerprint);
+        let which = store.given_again(&x, y.as_ref(), list.as_deref());
+        subject.chosen = which.map_err(raised)?.indices;
+        Ok(subject)
     }
 
     /// The network, which a store is not.
@@ -219,7 +246,9 @@ impl<'py> Subject<'py> {
     /// The samples as a dataset for a network.
     pub fn view(&self, model: &quaver::Model) -> PyResult<View<'_>> {
         match &self.samples {
-            Some(samples) => samples.view(self.labels.clone(), model.inputs()),
+            Some(samples) => samples
+                .view(self.labels.clone(), model.inputs())?
+                .choosing(self.chosen.as_deref()),
             None => Err(data_error("give samples for the model: x")),
         }
     }
@@ -261,6 +290,11 @@ impl<'py> Subject<'py> {
             .with("command", command)
             .with("model", model.record(true)?)
             .with("data", if is_list { json!([data]) } else { data });
+        let inputs = samples.inputs_record(true)?;
+        let record = match inputs.is_empty() {
+            true => record,
+            false => record.with("inputs", inputs),
+        };
         let labels = match &self.labels {
             Some(labels) => Some(labels.fingerprint()),
             None => samples.labels_record(true)?,
@@ -273,7 +307,15 @@ impl<'py> Subject<'py> {
             Some(class_map) => record.with("class_map", class_map),
             None => record,
         };
-        Ok(samples.opened(record::of_model(record, model.options())))
+        let record = match samples.indices_record(true)? {
+            Some(list) => record.with("indices_file", list),
+            None => record,
+        };
+        let record = samples.opened(record::of_model(record, model.options()));
+        Ok(match &self.chosen {
+            Some(list) => record.with("indices", list.as_str()),
+            None => record,
+        })
     }
 
     fn described(&self, record: RunRecord, with_paths: bool) -> PyResult<RunRecord> {
@@ -328,6 +370,7 @@ impl<'py> Subject<'py> {
             samples: self.samples.map(Samples::into_object),
             labels: self.labels,
             targets: self.targets.map(Samples::into_object),
+            chosen: self.chosen,
         }
     }
 }
@@ -349,6 +392,7 @@ impl Kept {
             samples: samples(&self.samples).transpose()?,
             labels: self.labels.clone(),
             targets: samples(&self.targets).transpose()?,
+            chosen: self.chosen.clone(),
         })
     }
 

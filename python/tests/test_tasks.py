@@ -333,9 +333,75 @@ def test_maps_and_attacks_open_what_a_store_was_made_from(command, here):
     with pytest.raises(quaver.StoreError, match="a.npz, does not exist"):
         quaver.attack(store)
     (here / "a.npz").write_bytes(before)
-    glyphs = quaver.demo.glyphs(70)
-    with pytest.raises(quaver.StoreError, match="memory"):
-        quaver.map(quaver.fill("arrays", model, glyphs.x, glyphs.y))
+
+
+def test_arrays_that_a_store_was_made_from_are_given_again(here):
+    model, glyphs = quaver.load("m.onnx"), quaver.demo.glyphs(200)
+    store = quaver.fill("arrays", model, glyphs.x, glyphs.y, wrt=["input", "layers"])
+    attack = {"attacks": "fgsm", "bounds": (0, 1)}
+    chosen = quaver.attack(store, glyphs.x, glyphs.y, indices=[3, 150], **attack)
+    assert list(chosen["index"]) == [3, 150]
+    alone = quaver.attack(model, glyphs.x[[3, 150]], glyphs.y[[3, 150]], **attack)
+    for name in ("adv_p_label", "linf", "p_label"):
+        assert np.array_equal(chosen[name], alone[name], equal_nan=True), name
+    maps = quaver.map(store, glyphs.x, indices=[150], scales=[3])
+    assert maps[0].index == 150
+    assert np.array_equal(maps[0].plane("fi", 3), quaver.map(model, glyphs.x[150:151], scales=[3])[0].plane("fi", 3))
+    chosen.report("arrays.html")
+    assert json.loads(pathlib.Path("arrays.json").read_text())["run"]["indices"] == "3,150"
+    verify = {"verify": "noise", "draws": 1, "wrt": "layers"}
+    again = quaver.layers(store, glyphs.x, glyphs.y, **verify)
+    whole = quaver.layers(model, glyphs.x, glyphs.y, **verify)
+    for name in ("layer", "mean_kl", "predicted_kl"):
+        assert list(again.disturbed[name]) == list(whole.disturbed[name]), name
+    # A shard has the samples of its part.
+    shard = quaver.fill("array-shard", model, glyphs.x, glyphs.y, shard="2/2")
+    assert list(quaver.attack(shard, glyphs.x, glyphs.y, **attack)["index"])[::63][:2] == [128, 191]
+    memory = quaver.Model(pathlib.Path("m.onnx").read_bytes())
+    other = glyphs.x.copy()
+    other[7] += 1
+    for call, message in (
+        (lambda: quaver.map(store), "came from memory.* give them again"),
+        (lambda: quaver.layers(store, **verify), "came from memory.* give them again"),
+        (lambda: quaver.map(store, other), "x is not what it was made from"),
+        (lambda: quaver.map(store, glyphs.x.astype(np.float32)), "x is not what it was made from: float64 .* not float32"),
+        (lambda: quaver.attack(store, glyphs.x, glyphs.y[::-1], **attack), "y is not what it was made from"),
+        (lambda: quaver.attack(store, glyphs.x[:9], **attack), "x is not what it was made from"),
+        (lambda: quaver.attack(store, glyphs.x, indices=[200], **attack), "sample 200"),
+        (lambda: quaver.attack(shard, glyphs.x, glyphs.y, indices=[3], **attack), "sample 3"),
+        (lambda: quaver.map(quaver.fill("bytes", memory, glyphs.x, glyphs.y), glyphs.x), "model came from memory"),
+        (lambda: quaver.outliers(store, y=glyphs.y), "y: .*arrays"),
+    ):
+        with pytest.raises((quaver.OptionError, quaver.DataError, quaver.StoreError), match=message):
+            call()
+
+
+def test_a_store_of_files_is_read_once(command, here):
+    """Records of runs on a store say of its files what was seen when they were found."""
+    command(here, "score", "m.onnx", "a.npz", "--store", "once", "--wrt", "input,layers")
+    attacked = quaver.attack("once", indices=[3], attacks="fgsm", bounds=(0, 1))
+    layers = quaver.layers("once", wrt="layers", verify="noise", draws=1)
+    command(here, "layers", "once", "--wrt", "layers", "--verify", "noise", "--draws", "1", "--report", "cli.html")
+    layers.report("py.html")
+    same_page("cli.html", "py.html")
+    command(here, "attack", "once", "--indices", "3", "--attack", "fgsm", "--bounds", "0,1", "--report", "cli.html")
+    before = (here / "a.npz").read_bytes()
+    (here / "a.npz").rename(here / "moved.npz")
+    attacked.report("py.html")
+    (here / "moved.npz").rename(here / "a.npz")
+    assert (here / "a.npz").read_bytes() == before
+    same_page("cli.html", "py.html")
+
+
+def test_arrays_in_fortran_order_are_read_as_numpy_reads_them(model, tmp_path):
+    x = np.random.default_rng(3).random((70, 1, 28, 28)).astype(np.float32)
+    np.save(tmp_path / "c.npy", x)
+    np.save(tmp_path / "f.npy", np.asfortranarray(x))
+    np.savez(tmp_path / "f.npz", x=np.asfortranarray(x), y=np.arange(70) % 10)
+    assert np.load(tmp_path / "f.npy").flags.f_contiguous
+    for name in ("f.npy", "f.npz"):
+        data = quaver.open(tmp_path / name, model=model)
+        assert all(np.array_equal(data[i][0], x[i].astype(np.float64)) for i in (69, 0, 33)), name
 
 
 def test_shards_are_merged(here, model):

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 use quaver::{
-    Centre, Colours, Crop, DataErrorKind, Dataset, HeadChoice, InputFile, Interpolation, Joined,
+    Centre, Colours, Crop, DataErrorKind, Dataset, HeadChoice, InputFile, Interpolation,
     LabelChoice, Layout, LoadOptions, Model, OpenOptions, Resize, Subset,
 };
 use quaver_report::RunRecord;
@@ -231,29 +231,22 @@ impl DataArgs {
         path: Option<&Path>,
         model: &Model,
     ) -> Result<Box<dyn Dataset>, Failure> {
+        let path = self.first(path)?;
+        let dataset = model.open_data(path, &self.input, &self.options()?)?;
+        self.chosen(path, dataset)
+    }
+
+    /// The data, or the file of the input that is named first: what labels are looked for in, and what messages say.
+    pub fn first<'a>(&'a self, path: Option<&'a Path>) -> Result<&'a Path, Failure> {
         let refuse = |why: &str| Err(Failure::Input(why.to_owned()));
         match (path, self.input.as_slice()) {
-            (Some(path), []) => self.open(path, model.input_shape()),
-            (None, [first, ..]) => {
-                let inputs: Vec<(String, Vec<usize>)> = model
-                    .inputs()
-                    .iter()
-                    .map(|port| (port.name.clone(), port.shape.clone()))
-                    .collect();
-                let joined = Joined::open(&inputs, &self.input, &self.options()?)?;
-                self.chosen(&first.path, joined)
-            }
+            (Some(path), []) => Ok(path),
+            (None, [first, ..]) => Ok(&first.path),
             (Some(_), _) => refuse("give DATA, or every input by --input NAME=FILE, and not both"),
             (None, []) => refuse(
                 "give data after the model, its inputs by --input NAME=FILE, or the folder of a store alone (--store)",
             ),
         }
-    }
-
-    /// Opens the chosen samples of `path` for a network whose input has shape `expected`.
-    pub fn open(&self, path: &Path, expected: &[usize]) -> Result<Box<dyn Dataset>, Failure> {
-        let dataset = quaver::open(path, &self.options()?, Some(expected))?;
-        self.chosen(path, dataset)
     }
 
     /// Opens the chosen samples of `path` as they are, for no network.

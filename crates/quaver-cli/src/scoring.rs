@@ -182,9 +182,7 @@ impl ScoringArgs {
     ) -> Result<Job<'_>, Failure> {
         let model = Model::load(file, &self.model.options())?;
         let dataset = self.data.open_for(data, &model)?;
-        // What messages call the data; without any there is no dataset either.
-        let data = data.or(self.data.input.first().map(|input| input.path.as_path()));
-        let data = data.unwrap_or(file);
+        let data = self.data.first(data)?;
         if model.family().has_classes() {
             let needed = options.label == LabelChoice::True && self.measures.targets().is_none();
             check_labels(&*dataset, data, &model, needed)?;

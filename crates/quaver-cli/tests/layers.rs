@@ -66,13 +66,6 @@ fn a_store_gives_the_same_table() {
         table(place.succeed(LINE)),
         table(place.succeed("layers grams"))
     );
-    let output = place.run("layers grams --verify noise -q");
-    let message = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(2), "{message}");
-    assert!(
-        message.contains("--verify") && message.lines().count() == 1,
-        "{message}"
-    );
 }
 
 #[test]

@@ -84,11 +84,21 @@ impl Element {
     }
 }
 
+/// In which order the numbers of an array lie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// Those of a sample next to each other: the last axis runs fastest.
+    C,
+    /// Those of one place in all samples next to each other: the first axis runs fastest.
+    Fortran,
+}
+
 /// What the header of an array file declares.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ArrayHeader {
     pub(crate) element: Element,
     pub(crate) shape: Vec<usize>,
+    pub(crate) order: Order,
 }
 
 impl ArrayHeader {
@@ -143,6 +153,7 @@ mod tests {
         let header = ArrayHeader {
             element: Element::U8,
             shape: vec![usize::MAX, 3],
+            order: Order::C,
         };
         assert_eq!(header.n_bytes(), None);
     }

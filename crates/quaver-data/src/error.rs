@@ -57,7 +57,7 @@ impl DataError {
     }
 
     /// An error while reading the file at `path`. What its bytes are to blame for is [`DataErrorKind::Format`].
-    pub(crate) fn reading(path: &Path, error: io::Error) -> Self {
+    pub fn reading(path: &Path, error: io::Error) -> Self {
         let result = match error.kind() {
             io::ErrorKind::UnexpectedEof => Self::truncated(path),
             io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => Self::at(

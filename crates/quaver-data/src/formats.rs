@@ -24,9 +24,18 @@ struct Format {
     name: &'static str,
     recognised_by: Signs,
     open: Opener,
+    parts: Parts,
 }
 
 type Opener = fn(&Path, &OpenOptions, Option<&[usize]>) -> Result<Box<dyn Dataset>, DataError>;
+
+/// What a format calls by names that a user may choose.
+#[derive(Clone, Copy)]
+enum Parts {
+    Arrays,
+    Columns,
+    Nothing,
+}
 
 enum Signs {
     /// A folder, not a file.
@@ -39,19 +48,19 @@ enum Signs {
 
 #[rustfmt::skip]
 const FORMATS: [Format; 13] = [
-    Format { name: "npz", recognised_by: Signs::File(&[".npz"], npz::is_zip), open: npz::open },
-    Format { name: "npy", recognised_by: Signs::File(&[".npy"], npy::is_npy), open: npy::open },
-    Format { name: "idx", recognised_by: Signs::File(&["-ubyte", ".idx"], idx::is_idx), open: idx::open },
-    Format { name: "cifar", recognised_by: Signs::File(&[".bin"], |_| false), open: cifar::open },
-    Format { name: "cifar10", recognised_by: Signs::Nothing, open: cifar::open_10 },
-    Format { name: "cifar100", recognised_by: Signs::Nothing, open: cifar::open_100 },
-    Format { name: "cifar100-coarse", recognised_by: Signs::Nothing, open: cifar::open_100_coarse },
-    Format { name: "parquet", recognised_by: Signs::File(&[".parquet", ".pq"], parquet::is_parquet), open: parquet::open },
-    Format { name: "arrow", recognised_by: Signs::File(&[".arrow", ".feather", ".ipc", ".arrows"], ipc::is_arrow), open: ipc::open },
-    Format { name: "csv", recognised_by: Signs::File(&[".csv", ".tsv"], |_| false), open: csv::open },
-    Format { name: "tar", recognised_by: Signs::File(&[".tar", ".tgz"], |_| false), open: tar::open },
-    Format { name: "image", recognised_by: Signs::File(&[".jpg", ".jpeg", ".png", ".bmp", ".webp"], |_| false), open: image::open },
-    Format { name: "folder", recognised_by: Signs::Folder, open: folder::open },
+    Format { name: "npz", recognised_by: Signs::File(&[".npz"], npz::is_zip), open: npz::open, parts: Parts::Arrays },
+    Format { name: "npy", recognised_by: Signs::File(&[".npy"], npy::is_npy), open: npy::open, parts: Parts::Nothing },
+    Format { name: "idx", recognised_by: Signs::File(&["-ubyte", ".idx"], idx::is_idx), open: idx::open, parts: Parts::Nothing },
+    Format { name: "cifar", recognised_by: Signs::File(&[".bin"], |_| false), open: cifar::open, parts: Parts::Nothing },
+    Format { name: "cifar10", recognised_by: Signs::Nothing, open: cifar::open_10, parts: Parts::Nothing },
+    Format { name: "cifar100", recognised_by: Signs::Nothing, open: cifar::open_100, parts: Parts::Nothing },
+    Format { name: "cifar100-coarse", recognised_by: Signs::Nothing, open: cifar::open_100_coarse, parts: Parts::Nothing },
+    Format { name: "parquet", recognised_by: Signs::File(&[".parquet", ".pq"], parquet::is_parquet), open: parquet::open, parts: Parts::Columns },
+    Format { name: "arrow", recognised_by: Signs::File(&[".arrow", ".feather", ".ipc", ".arrows"], ipc::is_arrow), open: ipc::open, parts: Parts::Columns },
+    Format { name: "csv", recognised_by: Signs::File(&[".csv", ".tsv"], |_| false), open: csv::open, parts: Parts::Columns },
+    Format { name: "tar", recognised_by: Signs::File(&[".tar", ".tgz"], |_| false), open: tar::open, parts: Parts::Nothing },
+    Format { name: "image", recognised_by: Signs::File(&[".jpg", ".jpeg", ".png", ".bmp", ".webp"], |_| false), open: image::open, parts: Parts::Nothing },
+    Format { name: "folder", recognised_by: Signs::Folder, open: folder::open, parts: Parts::Nothing },
 ];
 
 /// The names that [`OpenOptions::format`] may have.
@@ -81,6 +90,49 @@ pub fn open(
     labels::apply(open_unlabelled(path, options, expected)?, options)
 }
 
+/// Opens the dataset at `path` for what its array, or its column, called `name` says of each sample: that takes the place of
+/// the labels. Of `options` the format counts and, of an `.npz` file, which array holds the samples.
+///
+/// # Errors
+/// As for [`open`]; and when there is none of that name, or nothing in the format has names.
+pub fn open_part(
+    path: &Path,
+    name: &str,
+    options: &OpenOptions,
+) -> Result<Box<dyn Dataset>, DataError> {
+    let open = |path: &Path| {
+        let format = chosen(path, options)?;
+        let mut part = OpenOptions {
+            format: options.format.clone(),
+            x_key: options.x_key.clone(),
+            ..OpenOptions::default()
+        };
+        match format.parts {
+            Parts::Arrays => part.y_key = name.to_owned(),
+            Parts::Columns => {
+                part.label_column = Some(name.to_owned());
+                // Whatever makes up a sample is not asked for.
+                part.columns = vec![name.to_owned()];
+            }
+            Parts::Nothing => {
+                return Err(DataError::at(
+                    DataErrorKind::Option,
+                    path,
+                    format_args!(
+                        "has neither arrays nor columns by names ({}): give a file",
+                        format.name
+                    ),
+                ));
+            }
+        }
+        (format.open)(path, &part, None)
+    };
+    match shards::expand(path)? {
+        Some(paths) => shards::open(&paths, open),
+        None => open(path),
+    }
+}
+
 /// Opens what lies at `path`, one file or several, still without what other files say of labels and classes.
 pub(crate) fn open_unlabelled(
     path: &Path,
@@ -88,15 +140,19 @@ pub(crate) fn open_unlabelled(
     expected: Option<&[usize]>,
 ) -> Result<Box<dyn Dataset>, DataError> {
     let open = |path: &Path| {
-        let format = match &options.format {
-            Some(name) => named(name)?,
-            None => recognise(path)?,
-        };
+        let format = chosen(path, options)?;
         (format.open)(path, options, expected)
     };
     match shards::expand(path)? {
         Some(paths) => shards::open(&paths, open),
         None => open(path),
+    }
+}
+
+fn chosen(path: &Path, options: &OpenOptions) -> Result<&'static Format, DataError> {
+    match &options.format {
+        Some(name) => named(name),
+        None => recognise(path),
     }
 }
 

@@ -29,6 +29,16 @@ pub struct InputFile {
     pub key: Option<String>,
 }
 
+impl InputFile {
+    /// Makes its array or column that of the samples.
+    pub fn choose(&self, options: &mut OpenOptions) {
+        if let Some(key) = &self.key {
+            options.x_key.clone_from(key);
+            options.columns = vec![key.clone()];
+        }
+    }
+}
+
 impl FromStr for InputFile {
     type Err = DataError;
 
@@ -142,10 +152,7 @@ impl Joined {
                     ..plain
                 };
             }
-            if let Some(key) = &file.key {
-                options.x_key.clone_from(key);
-                options.columns = vec![key.clone()];
-            }
+            file.choose(&mut options);
             if index > 0 {
                 options.label_column = None;
                 options.y_key = OpenOptions::default().y_key;

@@ -11,6 +11,7 @@
 #![forbid(unsafe_code)]
 
 mod class_map;
+mod columns;
 mod dataset;
 mod element;
 mod error;
@@ -35,7 +36,7 @@ mod units;
 
 pub use dataset::{Dataset, InMemory, Sample};
 pub use error::{DataError, DataErrorKind};
-pub use formats::{format_names, labels_beside, open};
+pub use formats::{format_names, labels_beside, open, open_part};
 pub use joined::{InputFile, Joined};
 pub use labels::check_labels;
 pub use options::{Layout, OpenOptions};

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use crate::element::{ArrayHeader, Element};
+use crate::columns::Columns;
+use crate::element::{ArrayHeader, Element, Order};
 use crate::file::{Region, Stream};
 use crate::prepare::no_samples;
 use crate::source::{Content, Raw, Source};
@@ -18,6 +19,8 @@ pub(crate) struct Records {
     pub(crate) skip: u64,
     /// The shape of one sample as the file has it.
     pub(crate) shape: Vec<usize>,
+    /// Who gathers the numbers of a sample where they do not lie next to each other.
+    pub(crate) columns: Option<Columns>,
     /// One per sample, four bytes each: the only part of the data that is held in memory.
     pub(crate) labels: Option<Vec<u32>>,
     pub(crate) class_names: Option<Vec<String>>,
@@ -48,12 +51,18 @@ pub(crate) fn array(stream: Stream<'_>, header: &ArrayHeader) -> Result<Records,
             format_args!("declares shape {:?}, which no file can hold", header.shape),
         ));
     };
+    let region = stream.into_region(n_bytes)?;
+    let columns = match header.order {
+        Order::C => None,
+        Order::Fortran => Some(Columns::new(region.clone(), header)),
+    };
     Ok(Records {
-        region: stream.into_region(n_bytes)?,
+        region,
         element: header.element,
         count,
         skip: 0,
         shape,
+        columns,
         labels: None,
         class_names: None,
     })
@@ -73,6 +82,9 @@ impl Source for Records {
     }
 
     fn read(&self, index: usize) -> Result<Raw, DataError> {
+        if let Some(columns) = &self.columns {
+            return Ok(Raw::Numbers(self.element.decode(&columns.read(index)?)));
+        }
         let n_values: usize = self.shape.iter().product();
         let mut bytes = vec![0; n_values * self.element.size()];
         let stride = self.skip + bytes.len() as u64;

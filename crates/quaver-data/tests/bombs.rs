@@ -8,11 +8,13 @@ use std::io::Write;
 use std::sync::Arc;
 
 use arrow_array::{Int64Array, RecordBatch};
+use bytes::Bytes;
 use common::*;
 use flate2::write::ZlibEncoder;
 use image::ImageFormat;
 use parquet::arrow::ArrowWriter;
-use parquet::basic::Compression;
+use parquet::basic::{Compression, GzipLevel};
+use parquet::file::metadata::{ParquetMetaDataReader, ParquetMetaDataWriter};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use zip::CompressionMethod;
 
@@ -53,6 +55,45 @@ fn parquet_page() -> Vec<u8> {
     forged.push(rest as u8);
     forged.resize(forged.len() + rest + 2, 0);
     header.copy_from_slice(&forged);
+    bytes
+}
+
+/// A page that unpacks to a gibibyte, and says nothing of it: written as numbers, and then called packed by gzip.
+fn parquet_gzip() -> Vec<u8> {
+    let packed = gz_of_zeros(b"");
+    let (numbers, _) = packed.as_chunks::<8>();
+    let column = Int64Array::from_iter_values(numbers.iter().map(|n| i64::from_le_bytes(*n)));
+    let batch = RecordBatch::try_from_iter([("a", Arc::new(column) as _)]).unwrap();
+    let properties = WriterProperties::builder()
+        .set_compression(Compression::UNCOMPRESSED)
+        .set_dictionary_enabled(false)
+        .set_data_page_size_limit(usize::MAX)
+        .set_data_page_row_count_limit(usize::MAX)
+        .set_write_batch_size(usize::MAX)
+        .set_offset_index_disabled(true)
+        .set_statistics_enabled(EnabledStatistics::None)
+        .build();
+    let mut writer = ArrowWriter::try_new(Vec::new(), batch.schema(), Some(properties)).unwrap();
+    writer.write(&batch).unwrap();
+    let mut bytes = writer.into_inner().unwrap();
+    let written = Bytes::from(bytes.clone());
+    let metadata = ParquetMetaDataReader::new().parse_and_finish(&written);
+    let mut metadata = metadata.unwrap().into_builder();
+    let groups = metadata.take_row_groups().into_iter().map(|group| {
+        let mut group = group.into_builder();
+        let columns = group.take_columns().into_iter().map(|column| {
+            let column = column.into_builder();
+            let packed = Compression::GZIP(GzipLevel::default());
+            column.set_compression(packed).build().unwrap()
+        });
+        let columns = columns.collect();
+        group.set_column_metadata(columns).build().unwrap()
+    });
+    let metadata = metadata.set_row_groups(groups.collect()).build();
+    // The old footer stays where it is, and nobody looks at it.
+    ParquetMetaDataWriter::new(&mut bytes, &metadata)
+        .finish()
+        .unwrap();
     bytes
 }
 
@@ -136,6 +177,11 @@ fn bombs_are_refused() {
             "x.parquet",
             parquet_page(),
             "unpacks to more than half a gibibyte",
+        ),
+        (
+            "gzip.parquet",
+            parquet_gzip(),
+            "has a page that unpacks to more than the",
         ),
         ("x.feather", arrow_batch(), "has a record batch of"),
     ] {

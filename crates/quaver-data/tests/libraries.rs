@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use common::*;
 use quaver_data::{
     DataError, DataErrorKind, Dataset, InputFile, Interpolation, Joined, OpenOptions, Resize, open,
+    open_part,
 };
 
 fn fixture(name: &str) -> PathBuf {
@@ -57,6 +58,7 @@ fn check(
 #[test]
 fn columns_of_numbers() {
     for name in [
+        "columns_gzip.parquet",
         "columns_snappy.parquet",
         "columns_zstd.parquet",
         "columns_lz4.parquet",
@@ -134,6 +136,7 @@ fn names_are_classes_in_sorted_order_or_by_a_map() {
 fn lists_are_arrays() {
     for name in [
         "lists.parquet",
+        "lists_gzip.parquet",
         "fixed_lz4.feather",
         "fixed_zstd.feather",
         "fixed_stream.arrow",
@@ -281,13 +284,43 @@ fn arrays_in_a_shard() {
     assert_eq!((sample.values, sample.label), (vec![2.0; 6], Some(2)));
 }
 
-/// Their decoders have no bound, and a page of a few bytes might unpack to all memory there is.
 #[test]
 fn codecs_that_are_not_read_are_named() {
-    for name in ["gzip", "Brotli"] {
-        let file = fixture(&format!("columns_{}.parquet", name.to_lowercase()));
-        let said = message(open(&file, &OpenOptions::default(), None));
-        assert!(said.contains(name) && said.contains("Zstandard"), "{said}");
+    let file = fixture("columns_brotli.parquet");
+    let said = message(open(&file, &OpenOptions::default(), None));
+    assert!(
+        said.contains("Brotli") && said.contains("Zstandard"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_column_or_array_may_be_asked_for_in_place_of_the_labels() {
+    for name in ["columns_gzip.parquet", "columns_pandas.csv", "names.arrow"] {
+        let data = open_part(&fixture(name), "f0", &OpenOptions::default()).unwrap();
+        assert_eq!(data.len(), 20, "{name}");
+        assert!((0..20).all(|row| data.label(row).unwrap() == Some(row)));
+    }
+    let place = Place::new();
+    let arrays = [
+        ("x", npy_f32(&[2, 1], &[0.0; 2])),
+        ("odd", npy_i64(&[2], &[0, 1])),
+    ];
+    let arrays: Vec<(&str, &[u8])> = arrays.iter().map(|(k, a)| (*k, a.as_slice())).collect();
+    let archive = npz(&arrays, zip::CompressionMethod::Stored);
+    let archive = place.write("a.npz", &archive);
+    let data = open_part(&archive, "odd", &OpenOptions::default()).unwrap();
+    assert_eq!(data.label(1).unwrap(), Some(1));
+    for (path, fact) in [
+        (fixture("columns_none.parquet"), "has no column \"even\""),
+        (archive, "has no array \"even\""),
+        (
+            fixture("arrays.tar"),
+            "neither arrays nor columns by names (tar)",
+        ),
+    ] {
+        let said = message(open_part(&path, "even", &OpenOptions::default()));
+        assert!(said.contains(fact), "{said}");
     }
 }
 

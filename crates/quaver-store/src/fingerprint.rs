@@ -1,12 +1,15 @@
 //! What a file or folder is, whatever its path: by this a result is traced to what it was made from.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use quaver::{Error, ErrorKind};
+use quaver::{DataError, Error};
 use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
+
+use crate::record::located;
 
 /// Files up to this length are hashed as a whole.
 const WHOLE: u64 = 1 << 30;
@@ -29,13 +32,7 @@ pub fn fingerprint(path: &Path) -> Result<Json, Error> {
         let files: Vec<Json> = files.collect::<Result<_, _>>()?;
         return Ok(json!({"name": name, "files": files}));
     }
-    let described = |error: io::Error| {
-        let why = match error.kind() {
-            io::ErrorKind::NotFound => "does not exist".to_owned(),
-            _ => format!("cannot be read: {error}"),
-        };
-        Error::new(ErrorKind::Data, format!("{}: {why}", path.display()))
-    };
+    let described = |error: io::Error| Error::from(DataError::reading(path, error));
     if path.is_dir() {
         let (n_files, n_bytes, sha256) = of_folder(path).map_err(described)?;
         return Ok(json!({
@@ -51,6 +48,53 @@ pub fn fingerprint(path: &Path) -> Result<Json, Error> {
         found["labels"] = fingerprint(&labels)?;
     }
     Ok(found)
+}
+
+/// What is known to be in files, so that they are not read for it once more.
+#[derive(Debug, Clone, Default)]
+pub struct Known(BTreeMap<PathBuf, Json>);
+
+impl Known {
+    /// What is in a file or folder.
+    ///
+    /// # Errors
+    /// As for [`fingerprint()`], where it is not known.
+    pub fn fingerprint(&self, path: &Path) -> Result<Json, Error> {
+        match self.0.get(path) {
+            Some(known) => Ok(known.clone()),
+            None => fingerprint(path),
+        }
+    }
+
+    /// The same with its path as given, by which a result can be traced to it.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn traced(&self, path: &Path) -> Result<Json, Error> {
+        Ok(located(path, self.fingerprint(path)?))
+    }
+
+    /// What the other knows as well.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.0.extend(other.0);
+        self
+    }
+
+    /// Looks at a file, and knows it from then on.
+    pub(crate) fn look(&mut self, path: &Path) -> Result<Json, Error> {
+        let found = self.fingerprint(path)?;
+        self.learn(path, found.clone());
+        Ok(found)
+    }
+
+    /// Keeps what is in a file, and in the labels that lie beside it.
+    pub(crate) fn learn(&mut self, path: &Path, found: Json) {
+        if let (Some(said), Some(labels)) = (found.get("labels"), quaver::labels_beside(path)) {
+            self.0.insert(labels, said.clone());
+        }
+        self.0.insert(path.to_owned(), found);
+    }
 }
 
 /// The length and SHA-256 of what is in memory: `pieces`, one after another.

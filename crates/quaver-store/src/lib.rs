@@ -8,10 +8,11 @@
 //!
 //! [`Store::create`] begins a store or takes up one that was begun, [`Store::fill`] computes what is missing,
 //! [`Store::open`] reads a finished one, [`Store::select`] makes it a [`Source`](quaver::Source) for any task,
-//! [`Store::reopen`] finds the network and the data again, and [`merge`] joins what several machines computed.
+//! [`Store::reopen_model`] and [`Store::reopen_data`] find the network and the data again, and [`merge`] joins what several
+//! machines computed.
 //!
-//! Deliberately absent: any measure; a network, but the one that [`Store::reopen`] hands out; and locks: two runs that fill one
-//! store write the same bytes.
+//! Deliberately absent: any measure; a network, but the one that [`Store::reopen_model`] hands out; and locks: two runs that
+//! fill one store write the same bytes.
 #![forbid(unsafe_code)]
 
 mod cache;
@@ -25,9 +26,9 @@ mod reopen;
 mod selection;
 mod store;
 
-pub use fingerprint::{fingerprint, fingerprint_of_bytes};
+pub use fingerprint::{Known, fingerprint, fingerprint_of_bytes};
 pub use identity::{Identity, SCHEMA, StoredAs};
 pub use merge::merge;
-pub use reopen::{Paths, Reopened};
+pub use reopen::{Paths, ReopenedData, ReopenedModel, Which};
 pub use selection::Selection;
 pub use store::{Shard, Store, is_store};

@@ -8,23 +8,13 @@ mod read;
 use std::path::{Path, PathBuf};
 
 use quaver::{
-    AttackOptions, Bounds, Centre, Description, Error, HeadChoice, LabelChoice, LoadOptions,
+    AttackOptions, Bounds, Centre, Description, HeadChoice, InputFile, LabelChoice, LoadOptions,
     MapOptions, Model, OpenOptions, Precision, ScoreOptions,
 };
 use quaver_report::RunRecord;
 use serde_json::{Value as Json, json};
 
 pub use read::read_options;
-
-use crate::fingerprint::fingerprint;
-
-/// A file or folder: its path as given, and what is in it, by which a result can be traced to it.
-///
-/// # Errors
-/// Names what cannot be read.
-pub fn traced(path: &Path) -> Result<Json, Error> {
-    Ok(located(path, fingerprint(path)?))
-}
 
 /// What is said of a model's own file, and what `describe` says of the files beside it that its weights are in.
 ///
@@ -33,7 +23,7 @@ pub fn traced(path: &Path) -> Result<Json, Error> {
 pub fn with_weights<E>(
     mut own: Json,
     model: &Model,
-    describe: impl Fn(&Path) -> Result<Json, E>,
+    mut describe: impl FnMut(&Path) -> Result<Json, E>,
 ) -> Result<Json, E> {
     let files = model.external_files().iter();
     let weights: Vec<Json> = files.map(|file| describe(file)).collect::<Result<_, _>>()?;
@@ -43,7 +33,22 @@ pub fn with_weights<E>(
     Ok(own)
 }
 
-/// The same where the fingerprint is known. Labels that lie beside images are said in a place of their own
+/// The inputs that are named one by one, each with what `describe` says of its file.
+///
+/// # Errors
+/// Those of `describe`.
+pub fn inputs<E>(
+    inputs: &[InputFile],
+    mut describe: impl FnMut(&Path) -> Result<Json, E>,
+) -> Result<Vec<Json>, E> {
+    let one = |input: &InputFile| {
+        let file = describe(&input.path)?;
+        Ok(json!({"name": input.name, "key": input.key, "file": file}))
+    };
+    inputs.iter().map(one).collect()
+}
+
+/// A file or folder of this fingerprint: its path as given in place of its name. Labels that lie beside images are said in a place of their own
 /// ([`labels_of`]).
 pub fn located(path: &Path, mut fingerprint: Json) -> Json {
     if let Json::Object(fields) = &mut fingerprint {

@@ -88,7 +88,7 @@ pub fn is_store(path: &Path) -> bool {
 
 impl Store {
     /// Begins a store of `shard` in `folder`, or takes up the one that was begun there. `paths` say where the files lie
-    /// that it is made from, for [`Store::reopen`].
+    /// that it is made from, for [`Store::reopen_model`] and [`Store::reopen_data`].
     ///
     /// # Errors
     /// [`ErrorKind::Store`] if the folder holds something else: a store of other data, of another model, under other

@@ -276,6 +276,16 @@ impl Model {
                 ),
             ));
         }
+        let inputs = self.graph.inputs();
+        if let Some(&input) = inputs.iter().find(|&&input| !self.graph.is_real(input)) {
+            return Err(Error::new(
+                ErrorKind::Model,
+                format!(
+                    "attacks change numbers by a little, and the network's input '{}' is whole numbers (token ids)",
+                    self.graph.name(input)
+                ),
+            ));
+        }
         let n: usize = self.input_shape().iter().product();
         if dataset.is_empty() {
             return Err(Error::new(ErrorKind::Data, "the dataset has no samples"));
@@ -295,7 +305,6 @@ impl Model {
         let program = ProgramOptions {
             winograd: options.winograd,
         };
-        let inputs = self.graph.inputs();
         let program = Program::<T>::with_options(&self.graph, self.head.logits, inputs, program)?;
         let work = |network: &mut Compiled<'_, T>, index: usize| {
             let original = dataset.original_index(index);

@@ -81,7 +81,7 @@ pub use score::{
 pub use quaver_data::{
     Centre, Colours, Crop, DataError, DataErrorKind, Dataset, InMemory, InputFile, Interpolation,
     Joined, Layout, OpenOptions, Resize, Sample, Subset, Units, check_labels, expand_pattern,
-    format_names, labels_beside, open, parse_indices,
+    format_names, labels_beside, open, open_part, parse_indices,
 };
 pub use quaver_engine::{
     Graph, Head, HeadChoice, HeadKind, Initializer, Layer, LayerUnits, OperatorInfo, Real,

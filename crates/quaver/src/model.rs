@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use quaver_data::Dataset;
+use quaver_data::{DataError, Dataset, InputFile, Joined, OpenOptions};
 use quaver_engine::{Graph, Head, HeadChoice, HeadKind, ImportOptions, Initializer};
 use quaver_geometry::Family;
 
@@ -138,6 +138,26 @@ impl Model {
     /// What a sample consists of, in the model's order.
     pub fn inputs(&self) -> &[Port] {
         &self.inputs
+    }
+
+    /// Opens data for this network: what lies at `path`, or one file for each input where `inputs` name them.
+    ///
+    /// # Errors
+    /// As for [`open`](crate::open) and [`Joined::open`].
+    pub fn open_data(
+        &self,
+        path: &Path,
+        inputs: &[InputFile],
+        options: &OpenOptions,
+    ) -> Result<Box<dyn Dataset>, DataError> {
+        if inputs.is_empty() {
+            return quaver_data::open(path, options, Some(&self.shape));
+        }
+        let ports = self.inputs.iter();
+        let ports: Vec<(String, Vec<usize>)> = ports
+            .map(|port| (port.name.clone(), port.shape.clone()))
+            .collect();
+        Joined::open(&ports, inputs, options)
     }
 
     /// Whether the samples of `dataset` have as many values as the network takes.

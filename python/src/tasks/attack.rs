@@ -56,7 +56,7 @@ impl Radii {
 /// `model` is a model or the path of an ONNX file, with samples `x` and labels `y`. Only samples that the network classifies
 /// as their label says are attacked. Perturbed samples never leave the range of the data. Radii are shares of that range.
 /// A store's folder, or the store, stands for the files that it was made from, which must not have changed; `indices` choose
-/// of its samples by their places in the data.
+/// of its samples by their places in the data. Where it was made from arrays these are given again, and must be the same.
 ///
 /// - `bounds`: (least, greatest) number of the data, or "auto" for what there is; known where the data are bytes.
 /// - `attacks`: names, of "fi-pixel", "fi-lambda-pixel", "gradient-pixel", "reach-pixel", "random-pixel", "best-pixel",

@@ -31,7 +31,8 @@ use crate::table::{Table, TableBuilder, text};
 ///
 /// `model` is a model, the path of an ONNX file, a dict of several by name, or a `Store`. A layer with K - 1 parameters or
 /// more usually reaches FI's ceiling, so that FI is the same for all: compare noise_kl, the divergence that noise relative to the
-/// layer's size causes.
+/// layer's size causes. To disturb its layers, a store opens the files that it was made from; where these were arrays they are
+/// given again.
 ///
 /// - `wrt`: blocks (default: every layer, and all parameters together).
 /// - `verify`: "noise" (of a length relative to the layer's), "knockout" (of a share of its parameters) or "knockout-units" (of
@@ -88,24 +89,40 @@ pub fn layers<'py>(
     };
     let mut networks = Vec::new();
     for (name, origin) in model.named(py)? {
-        let subject = Subject::new(origin, again(&x)?, y.clone(), again(&targets)?)?;
+        // A store's network and data, before what takes long.
+        let reopened = match (&origin, &verify) {
+            (Origin::Store(store), Some(_)) => {
+                let found = Subject::of_store(py, store, again(&x)?, y.clone(), None);
+                Some(found?)
+            }
+            _ => None,
+        };
+        let (x, y) = match reopened {
+            Some(_) => (None, None),
+            None => (again(&x)?, y.clone()),
+        };
+        let subject = Subject::new(origin, x, y, again(&targets)?)?;
         scoring = scoring.for_origin(&subject.origin, &["layers", "params"]);
-        let (report, blocks) = subject.with(&scoring.options, |source, _| {
+        let (report, blocks, precision) = subject.with(&scoring.options, |source, _| {
             let mut study = LayerStudy::default();
             scoring.scores(py, source, |score| {
                 study.add(score);
                 Ok(())
             })?;
-            let blocks = source.description().blocks.clone();
-            Ok((py.detach(|| study.finish()), blocks))
+            let described = source.description();
+            let (blocks, precision) = (described.blocks.clone(), described.precision);
+            Ok((py.detach(|| study.finish()), blocks, precision))
         })?;
         let verification = match &verify {
             None => None,
             Some(options) => Some(verified(
                 py,
-                &subject,
+                reopened.as_ref().unwrap_or(&subject),
                 (&blocks, &report),
-                options,
+                &VerifyOptions {
+                    precision,
+                    ..options.clone()
+                },
                 progress,
             )?),
         };
@@ -344,9 +361,7 @@ fn verified(
     progress: Option<bool>,
 ) -> PyResult<Verification> {
     let Origin::Model(model) = &subject.origin else {
-        return Err(option_error(
-            "verify: disturbs the network, which a store does not have; give a model with samples",
-        ));
+        return Err(option_error("verify: give a model with samples"));
     };
     let model = model.get();
     let (view, load) = (subject.view(model.inner())?, model.options());

@@ -30,7 +30,7 @@ use crate::table::{Table, TableBuilder, text};
 /// files. Windows are cut at the border. Where FI is saturated its map is flat: look at fi_lambda.
 ///
 /// A store's folder, or the store, stands for the files that it was made from, which must not have changed; `indices` choose
-/// of its samples by their places in the data.
+/// of its samples by their places in the data. Where it was made from arrays these are given again, and must be the same.
 ///
 /// - `scales`: sides of the windows in pixels, odd.
 /// - `label`: whose -log p is the objective: "predicted", "true" (then `y` are needed) or the number of a class.

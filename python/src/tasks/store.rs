@@ -167,7 +167,8 @@ pub fn merge(py: Python<'_>, out: PathBuf, parts: Vec<PathBuf>) -> PyResult<Stor
 
 /// A folder of evaluations, of which nothing is missing: `quaver.fill` makes one, `quaver.Store(folder)` opens it.
 ///
-/// Every task takes it in place of a model and samples; `map` and `attack` open the files that it was made from.
+/// Every task takes it in place of a model and samples; `map`, `attack` and `layers(verify=...)` open the files that it was made
+/// from, and are given arrays again.
 /// `len(store)` is the number of its samples.
 #[pyclass(frozen, module = "quaver")]
 pub struct Store {

@@ -112,6 +112,12 @@ impl Layers {
             quaver_report::check_table_path(path)?;
         }
         let first = self.subject.subject()?;
+        if let (Subject::Store(folder), false) = (&first, self.others.is_empty()) {
+            return Err(Failure::Input(format!(
+                "--model: {} is a store, which has one network; give MODEL DATA to compare it with others",
+                folder.display()
+            )));
+        }
         let mut all = vec![self.study(console, &first)?];
         for model in &self.others {
             let data = first.data();
@@ -165,6 +171,15 @@ impl Layers {
             scoring.measures.wrt = vec!["layers".to_owned(), "params".to_owned()];
         }
         let job = scoring.open(console, subject)?;
+        // A store's network and data, before what takes long.
+        let reopened = match (job.store(), &self.verify) {
+            (Some(store), Some(_)) => {
+                let network = store.reopen_model()?;
+                let data = store.reopen_data(None, None)?.dataset(&network.model)?;
+                Some((network, data))
+            }
+            _ => None,
+        };
         let source = job.source(console)?;
         let record = job.record("layers", source.description())?;
         let mut study = LayerStudy::default();
@@ -188,22 +203,20 @@ impl Layers {
                     strengths: self.strengths.clone(),
                     draws: self.draws,
                     seed: self.seed,
-                    precision: job.options.precision,
+                    precision: source.description().precision,
                     threads: job.options.threads,
                 };
                 let load = self.scoring.model.options();
+                let (file, load, dataset) = match (&reopened, subject, job.dataset()) {
+                    (Some((network, data)), ..) => (network.file.as_path(), &network.load, &**data),
+                    (None, Subject::Network { model, .. }, Some(data)) => (*model, &load, data),
+                    _ => return Err(Failure::Input("--verify: give MODEL DATA".to_owned())),
+                };
                 let progress =
                     console.progress(blocks.len() * options.strengths.len() * options.draws);
-                let (Subject::Network { model, .. }, Some(dataset)) = (subject, job.dataset())
-                else {
-                    return Err(Failure::Input(
-                        "--verify: disturbs the network, which a store does not have; give MODEL DATA"
-                            .to_owned(),
-                    ));
-                };
                 Some(verify_layers(
-                    model,
-                    &load,
+                    file,
+                    load,
                     dataset,
                     (blocks, &report),
                     &options,

@@ -13,7 +13,7 @@ use serde_json::json;
 use crate::console::Console;
 use crate::failure::Failure;
 use crate::pages::{self, Subjects, file_name, study};
-use crate::scoring::{ScoringArgs, SubjectArgs};
+use crate::scoring::{Job, ScoringArgs, Subject, SubjectArgs};
 
 /// Rank samples by how unlike they are what the network learnt, and say which measure finds known outliers.
 ///
@@ -33,8 +33,8 @@ pub struct Outliers {
     #[command(flatten)]
     subject: SubjectArgs,
 
-    /// Which samples are outliers, 1 or 0 each: a file as for --labels, or the name of an array of the data
-    /// [default: the array truth, if the data have it].
+    /// Which samples are outliers, 1 or 0 each: a file as for --labels, or the name of an array or column of the data
+    /// [default: the array truth of an .npz; of a store only what is given here].
     #[arg(long, value_name = "FILE|KEY")]
     truth: Option<String>,
 
@@ -70,7 +70,7 @@ impl Outliers {
         }
         let subject = self.subject.subject()?;
         let job = self.scoring.open(console, &subject)?;
-        let truth = self.truth(subject.data())?;
+        let truth = self.truth(&subject, &job)?;
         let source = job.source(console)?;
         let described = source.description();
         let record = job.record("outliers", described)?;
@@ -110,59 +110,57 @@ impl Outliers {
     }
 
     /// Which samples are outliers, where that is known, and who says so.
-    fn truth(&self, data: Option<&Path>) -> Result<Option<(String, Vec<bool>)>, Failure> {
-        let Some(data) = data else {
-            return match &self.truth {
-                None => Ok(None),
-                Some(_) => Err(Failure::Input(
-                    "--truth: needs DATA, whose samples it is about; a store or inputs one by one do not say".to_owned(),
-                )),
-            };
-        };
+    fn truth(
+        &self,
+        subject: &Subject<'_>,
+        job: &Job<'_>,
+    ) -> Result<Option<(String, Vec<bool>)>, Failure> {
         const KEY: &str = "truth";
         let args = &self.scoring.data;
-        let by_key = |key: &str| OpenOptions {
-            y_key: key.to_owned(),
-            labels: None,
-            format: args.format.clone(),
-            x_key: args.x_key.clone(),
-            ..OpenOptions::default()
-        };
-        let (name, options) = match self.truth.as_deref() {
-            None => {
-                let is_npz = data.extension().is_some_and(|extension| extension == "npz");
-                let found = is_npz && quaver::open(data, &by_key(KEY), None).is_ok();
-                if !found {
-                    return Ok(None);
-                }
-                (KEY, by_key(KEY))
+        let (data, mut options, inputs) = match (job.store(), &self.truth) {
+            // What there is must not depend on whether the data are where they were.
+            (Some(_), None) => return Ok(None),
+            (Some(store), Some(_)) => {
+                let data = store.reopen_data(None, None)?;
+                (data.path, data.open, data.inputs)
             }
+            (None, _) => {
+                let data = args.first(subject.data())?.to_owned();
+                (data, args.options()?, args.input.clone())
+            }
+        };
+        if let Some(input) = inputs.first() {
+            input.choose(&mut options);
+        }
+        let by_key = |key: &str| quaver::open_part(&data, key, &options);
+        let (name, said) = match self.truth.as_deref() {
+            None => match data.extension().is_some_and(|is| is == "npz") {
+                true => (KEY, by_key(KEY)),
+                false => return Ok(None),
+            },
             Some(file) if Path::new(file).exists() => {
                 let labels = Some(PathBuf::from(file));
-                (
-                    file,
-                    OpenOptions {
-                        labels,
-                        ..args.options()?
-                    },
-                )
+                let options = OpenOptions { labels, ..options };
+                (file, quaver::open(&data, &options, None))
             }
-            Some(key) => {
-                if let Err(error) = quaver::open(data, &by_key(key), None) {
-                    let why = error.to_string();
-                    let why = why
-                        .strip_suffix(": choose one with --y-key")
-                        .unwrap_or(&why);
-                    return Err(Failure::Input(format!(
-                        "--truth {key}: no such file; {why}"
-                    )));
-                }
-                (key, by_key(key))
-            }
+            Some(key) => (key, by_key(key)),
         };
         let named = |why: &dyn std::fmt::Display| Failure::Input(format!("--truth {name}: {why}"));
-        let said = quaver::open(data, &options, None).map_err(|error| named(&error))?;
-        let said = truth(&*said).map_err(|error| named(&error))?;
+        let said = match said {
+            Err(_) if self.truth.is_none() => return Ok(None),
+            Err(error) if Path::new(name).exists() => return Err(named(&error)),
+            Err(error) => {
+                let why = error.to_string();
+                let hints = [
+                    ": choose one with --y-key",
+                    ": choose one with --label-column",
+                ];
+                let why = hints.iter().find_map(|hint| why.strip_suffix(hint));
+                let why = why.map_or_else(|| error.to_string(), str::to_owned);
+                return Err(named(&format_args!("no such file; {why}")));
+            }
+            Ok(said) => truth(&*said).map_err(|error| named(&error))?,
+        };
         Ok(Some((name.to_owned(), said)))
     }
 

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use quaver::{
-    Dataset, Description, Error, ErrorKind, InputFile, Model, Network, ScoreOptions, Scored,
-    Source, score_each,
+    Dataset, Description, Error, ErrorKind, Model, Network, ScoreOptions, Scored, Source,
+    score_each,
 };
 use quaver_report::RunRecord;
 use quaver_store::{Identity, Paths, Shard, Store, StoredAs, fingerprint, record};
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Map, Value as Json};
 
 use super::ScoringArgs;
 use crate::console::Console;
@@ -90,6 +90,14 @@ impl<'a> Job<'a> {
             temporary: None,
             kept: OnceCell::new(),
             fingerprints: RefCell::default(),
+        }
+    }
+
+    /// The store that stands for a network and its data.
+    pub fn store(&self) -> Option<&Store> {
+        match &self.input {
+            Input::Network(_) => None,
+            Input::Store(store) => Some(store),
         }
     }
 
@@ -310,7 +318,10 @@ impl<'a> Job<'a> {
             .with("data", self.fingerprint(&network.data)?)
             .with("labels", optional(self.args.data.labels.as_ref())?)
             .with("targets", optional(measures.targets())?)
-            .with("inputs", self.inputs(|path| self.fingerprint(path))?);
+            .with(
+                "inputs",
+                record::inputs(&self.args.data.input, |path| self.fingerprint(path))?,
+            );
         let record = record.with("class_map", optional(self.args.data.class_map.as_ref())?);
         let record = match record::file_of_indices(self.args.data.indices.as_deref()) {
             Some(list) => record.with("indices_file", self.fingerprint(list)?),
@@ -323,31 +334,17 @@ impl<'a> Job<'a> {
             .collect())
     }
 
-    /// Where the files lie that a store is made from. Of inputs one by one none is looked for again.
+    /// Where the files lie that a store is made from.
     fn paths(&self, network: &NetworkInput) -> Paths {
         let data = &self.args.data;
-        match data.input.is_empty() {
-            false => Paths::default(),
-            true => Paths {
-                model: Some(network.file.clone()),
-                data: Some(network.data.clone()),
-                labels: data.labels.clone(),
-                class_map: data.class_map.clone(),
-                indices_file: record::file_of_indices(data.indices.as_deref()).map(Path::to_owned),
-            },
+        Paths {
+            model: Some(network.file.clone()),
+            data: data.input.is_empty().then(|| network.data.clone()),
+            inputs: data.input.iter().map(|input| input.path.clone()).collect(),
+            labels: data.labels.clone(),
+            class_map: data.class_map.clone(),
+            indices_file: record::file_of_indices(data.indices.as_deref()).map(Path::to_owned),
         }
-    }
-
-    /// The inputs that are named one by one, each with what `describe` says of its file.
-    fn inputs(
-        &self,
-        describe: impl Fn(&Path) -> Result<Json, Failure>,
-    ) -> Result<Vec<Json>, Failure> {
-        let one = |input: &InputFile| {
-            let file = describe(&input.path)?;
-            Ok(json!({"name": input.name, "key": input.key, "file": file}))
-        };
-        self.args.data.input.iter().map(one).collect()
     }
 
     /// What was run. No time of day, no number of threads: the same run writes the same bytes.
@@ -370,7 +367,10 @@ impl<'a> Job<'a> {
                 let record = record
                     .with("model", self.weighed(network, self.traced(&network.file)?)?)
                     .with("data", self.traced(&network.data)?)
-                    .with("inputs", self.inputs(|path| self.traced(path))?)
+                    .with(
+                        "inputs",
+                        record::inputs(&data.input, |path| self.traced(path))?,
+                    )
                     .with("labels", optional(labels.as_ref())?)
                     .with("targets", optional(self.args.measures.targets())?);
                 let record = match record::file_of_indices(data.indices.as_deref()) {

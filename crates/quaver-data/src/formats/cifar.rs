@@ -160,6 +160,7 @@ fn open_region(
         count,
         skip: variant.n_labels,
         shape: SHAPE.to_vec(),
+        columns: None,
         labels,
         class_names,
     };

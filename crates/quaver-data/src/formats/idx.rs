@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::element::{ArrayHeader, Element, Number};
+use crate::element::{ArrayHeader, Element, Number, Order};
 use crate::file::Stream;
 use crate::prepare::prepare;
 use crate::{DataError, DataErrorKind, Dataset, Layout, OpenOptions, labels, records};
@@ -67,6 +67,7 @@ pub(crate) fn read_header(stream: &mut Stream<'_>) -> Result<ArrayHeader, DataEr
             big_endian: true,
         },
         shape,
+        order: Order::C,
     })
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::element::{ArrayHeader, Element, Number};
+use crate::element::{ArrayHeader, Element, Number, Order};
 use crate::file::Stream;
 use crate::prepare::prepare;
 use crate::{DataError, DataErrorKind, Dataset, OpenOptions, records};
@@ -85,14 +85,14 @@ pub(crate) fn read_header(stream: &mut Stream<'_>) -> Result<ArrayHeader, DataEr
         return Err(malformed());
     };
     // With one long axis both orders are the same.
-    if *fortran && shape.iter().filter(|&&axis| axis != 1).count() > 1 {
-        return Err(refuse(
-            "is in Fortran order: save numpy.ascontiguousarray of it",
-        ));
-    }
+    let is_either = shape.iter().filter(|&&axis| axis != 1).count() < 2;
     Ok(ArrayHeader {
         element,
         shape: shape.clone(),
+        order: match *fortran && !is_either {
+            true => Order::Fortran,
+            false => Order::C,
+        },
     })
 }
 

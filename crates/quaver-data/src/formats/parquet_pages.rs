@@ -1,9 +1,12 @@
 //! What the pages of a Parquet column declare of themselves, read before they are unpacked: a page of a few bytes may
-//! unpack to gigabytes.
+//! unpack to gigabytes. Where a decoder does not mind what they declare, they are unpacked once to see that it is true.
 //!
 //! A page's header is a struct in Thrift's compact protocol: fields of a type and a number each, counted up from the
 //! one before, until a stop byte.
 
+use std::io;
+
+use flate2::bufread::MultiGzDecoder;
 use parquet::basic::Compression;
 use parquet::file::metadata::ColumnChunkMetaData;
 
@@ -40,16 +43,14 @@ pub(super) fn check(
         )
     };
     let corrupt = || refuse("has corrupt pages");
-    // Decoders of the others unpack without a bound.
     let packed_by = match chunk.compression() {
-        Compression::GZIP(_) => Some("gzip"),
         Compression::BROTLI(_) => Some("Brotli"),
         Compression::LZO => Some("LZO"),
         _ => None,
     };
     if let Some(name) = packed_by {
         return Err(refuse(&format!(
-            "is packed by {name}, which is not read: write the file again with Zstandard, Snappy or LZ4"
+            "is packed by {name}, which is not read: write the file again with Zstandard, Snappy, LZ4 or gzip"
         )));
     }
     let (start, length) = chunk.byte_range();
@@ -60,7 +61,8 @@ pub(super) fn check(
         return Err(refuse("has fewer values than its row group has rows"));
     }
     let (mut position, mut values, mut bytes) = (start, 0_u64, 0_u64);
-    while values < wanted && position < end {
+    // To the end, for so does the decoder read.
+    while position < end {
         let mut page = None;
         for window in WINDOWS {
             let header = region.bytes(position, window.min(region.len() - position))?;
@@ -74,6 +76,14 @@ pub(super) fn check(
             return Err(refuse(
                 "has a page that unpacks to more than half a gibibyte",
             ));
+        }
+        if let Compression::GZIP(_) = chunk.compression()
+            && !page.is_as_small(region, position)?
+        {
+            return Err(refuse(&format!(
+                "has a page that unpacks to more than the {} bytes it declares",
+                page.unpacked
+            )));
         }
         values = values.saturating_add(page.values);
         bytes = bytes.saturating_add(page.unpacked);
@@ -94,6 +104,10 @@ struct Page {
     packed: u64,
     /// Of a page of data; a dictionary has none of its own.
     values: u64,
+    /// Bytes before what is packed: repetition and definition levels, in pages of the second version.
+    levels: [u64; 2],
+    /// Whether it is not packed though its column is.
+    is_plain: bool,
 }
 
 impl Page {
@@ -105,11 +119,18 @@ impl Page {
             match (field, kind) {
                 (2, INTEGER) => page.unpacked = reader.size()?,
                 (3, INTEGER) => page.packed = reader.size()?,
-                (5 | 8, STRUCT) => {
+                (version @ (5 | 8), STRUCT) => {
+                    if version == 8 {
+                        (page.levels, page.is_plain) = ([0; 2], false);
+                    }
                     let mut inner = 0;
                     while let Some(kind) = reader.field(&mut inner)? {
-                        match (inner, kind) {
-                            (1, INTEGER) => page.values = reader.size()?,
+                        match (version, inner, kind) {
+                            (_, 1, INTEGER) => page.values = reader.size()?,
+                            (8, 5 | 6, INTEGER) => {
+                                page.levels[usize::from(inner == 5)] = reader.size()?;
+                            }
+                            (8, 7, TRUE | FALSE) => page.is_plain = kind == FALSE,
                             _ => reader.skip(kind, DEEPEST)?,
                         }
                     }
@@ -120,9 +141,30 @@ impl Page {
         page.header = (bytes.len() - reader.rest.len()) as u64;
         Some(page)
     }
+
+    /// Whether the page at `position`, packed by gzip, unpacks to no more than it declares. One that is corrupt ends before
+    /// that, for the decoder as for us, and the decoder says it.
+    fn is_as_small(&self, region: &Region, position: u64) -> Result<bool, DataError> {
+        let levels = self.levels[0] + self.levels[1];
+        let sizes = (
+            self.packed.checked_sub(levels),
+            self.unpacked.checked_sub(levels),
+        );
+        let (false, (Some(packed), Some(most))) = (self.is_plain, sizes) else {
+            // Neither does the decoder unpack it.
+            return Ok(true);
+        };
+        let start = position + self.header + levels;
+        let packed = region.part(region.name().to_owned(), start, packed)?;
+        let unpacked = MultiGzDecoder::new(packed.reader());
+        let n = io::copy(&mut io::Read::take(unpacked, most + 1), &mut io::sink());
+        Ok(n.map_or(true, |n| n <= most))
+    }
 }
 
 /// Types of the compact protocol.
+const TRUE: u8 = 1;
+const FALSE: u8 = 2;
 const INTEGER: u8 = 5;
 const STRUCT: u8 = 12;
 
@@ -237,11 +279,27 @@ mod tests {
             unpacked: 2000,
             packed: 100,
             values: 10,
+            ..Page::default()
         };
         assert_eq!(Page::read(&header), Some(page));
         for length in 0..header.len() - 1 {
             assert_eq!(Page::read(&header[..length]), None);
         }
+        // The second version: what is before the packed bytes, and whether there are any.
+        let second = [
+            0x15, 0x06, 0x15, 0x64, 0x15,
+            0x46, // 1 to 3: its type, 50 bytes unpacked, 35 packed
+            0x5c, // 8: a struct
+            0x15, 0x14, 0x15, 0x00, 0x15, 0x14, 0x15,
+            0x00, // 1 to 4: 10 values, nulls, rows, encoding
+            0x15, 0x06, 0x15,
+            0x04, // 5 and 6: 3 bytes of definition levels, 2 of repetition levels
+            0x12, // 7: not packed
+            0x00, 0x00,
+        ];
+        let page = Page::read(&second).expect("a whole header");
+        assert_eq!((page.unpacked, page.packed, page.values), (50, 35, 10));
+        assert_eq!((page.levels, page.is_plain), ([2, 3], true));
         // Structs in structs without end.
         assert_eq!(Page::read(&[0x1c; 1 << 16]), None);
     }

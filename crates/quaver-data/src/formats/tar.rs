@@ -10,7 +10,8 @@ use tar::{Archive, EntryType, PaxExtensions};
 
 use super::npy;
 use crate::class_map::ClassMap;
-use crate::element::ArrayHeader;
+use crate::columns::in_c_order;
+use crate::element::{ArrayHeader, Order};
 use crate::file::{Region, Stream};
 use crate::label_column::NAMES;
 use crate::labels::{class_of, to_label};
@@ -342,7 +343,11 @@ impl Source for Shard {
             return refuse(DataErrorKind::Shape, message);
         }
         let bytes = region.bytes(0, region.len())?;
-        Ok(Raw::Numbers(header.element.decode(&bytes)))
+        let numbers = header.element.decode(&bytes);
+        Ok(Raw::Numbers(match header.order {
+            Order::C => numbers,
+            Order::Fortran => in_c_order(&numbers, expected),
+        }))
     }
 
     fn label(&self, index: usize) -> Result<Option<usize>, DataError> {

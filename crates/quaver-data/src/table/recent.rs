@@ -34,7 +34,7 @@ impl<K: PartialEq + Copy, V> Recent<K, V> {
     }
 
     /// The value, made where it is not there.
-    pub(super) fn get(
+    pub(crate) fn get(
         &self,
         key: K,
         make: impl FnOnce() -> Result<V, DataError>,

@@ -137,6 +137,10 @@ pub fn valid_files() -> Vec<(&'static str, Vec<u8>)> {
         ),
         ("x.npy", x.clone()),
         ("x.npy.gz", gz(&x)),
+        (
+            "fortran.npy",
+            npy_with("'<f4'", true, "(2, 3, 2)", &[1; 48]),
+        ),
         ("images.idx", images.clone()),
         ("images.idx.gz", gz(&images)),
         (
@@ -157,6 +161,7 @@ pub fn valid_files() -> Vec<(&'static str, Vec<u8>)> {
         ),
         ("x.csv", b"a,b,label\n1,2,0\n\"3\",4,1\n".to_vec()),
         ("columns.parquet", fixture("columns_snappy.parquet")),
+        ("gzip.parquet", fixture("columns_gzip.parquet")),
         ("zstd.parquet", fixture("columns_zstd.parquet")),
         ("lists.parquet", fixture("lists.parquet")),
         ("images.parquet", fixture("images.parquet")),
