@@ -207,6 +207,17 @@ fn read_text(
         if n == 0 {
             break;
         }
+        if line
+            .iter()
+            .any(|&byte| byte.is_ascii_control() && !byte.is_ascii_whitespace())
+        {
+            return Err(DataError::at(
+                DataErrorKind::Labels,
+                &name,
+                "holds neither an array (.npy, idx) nor text with a label on every line; an array of an .npz file is given by \
+                 its name, where the samples are in the same file",
+            ));
+        }
         let text = String::from_utf8_lossy(&line);
         let text = text.trim_start_matches('\u{feff}').trim();
         // Blank lines are nothing at the end, and anywhere else a label that is missing.

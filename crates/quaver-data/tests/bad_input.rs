@@ -185,7 +185,7 @@ fn labels_that_do_not_fit() {
     let place = Place::new();
     place.write("x.npy", &npy_f32(&[3, 1], &[0.0; 3]));
     #[rustfmt::skip]
-    let cases: [(&str, Vec<u8>, DataErrorKind, &str); 13] = [
+    let cases: [(&str, Vec<u8>, DataErrorKind, &str); 14] = [
         ("few.txt", b"0\n1\n".to_vec(), Labels, "2 labels for 3 samples"),
         ("many.txt", b"0\n1\n2\n3\n".to_vec(), Labels, "more than 3 labels"),
         ("empty.txt", vec![], Labels, "0 labels"),
@@ -193,6 +193,7 @@ fn labels_that_do_not_fit() {
         ("minus.txt", b"0\n1\n-2\n".to_vec(), Labels, "label \"-2\" of sample 2"),
         ("half.txt", b"0.5\n1\n2\n".to_vec(), Labels, "label \"0.5\" of sample 0"),
         ("gap.txt", b"0\n\n1\n2\n".to_vec(), Labels, "label \"\" of sample 1"),
+        ("y.npz", npz(&[("y", &npy_i64(&[3], &[0, 1, 2]))], Stored), Labels, "holds neither an array"),
         ("line.txt", vec![b'0'; 100], Labels, "of sample 0"),
         ("binary.txt", vec![0xff; 100], Labels, "of sample 0"),
         ("few.npy", npy_i64(&[2], &[0, 1]), Labels, "2 labels for 3 samples"),
