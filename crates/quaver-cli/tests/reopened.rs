@@ -5,18 +5,8 @@ mod common;
 
 use std::fs;
 
-use common::{Place, text};
+use common::{Place, refused};
 use serde_json::Value as Json;
-
-fn refused(place: &Place, line: &str, named: &[&str]) {
-    let output = place.run(line);
-    let said = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(2), "{line}: {said}");
-    assert_eq!(said.lines().count(), 1, "{line}: {said}");
-    for name in named {
-        assert!(said.contains(name), "{line}: {said}");
-    }
-}
 
 /// What was found, and not what it was found from.
 fn found(place: &Place, line: &str) -> Json {

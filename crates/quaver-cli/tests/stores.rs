@@ -3,17 +3,7 @@
 
 mod common;
 
-use common::{Place, text};
-
-fn refused(place: &Place, line: &str, named: &[&str]) {
-    let output = place.run(line);
-    let said = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(2), "{line}: {said}");
-    assert_eq!(said.lines().count(), 1, "{line}: {said}");
-    for name in named {
-        assert!(said.contains(name), "{line}: {said}");
-    }
-}
+use common::{Place, refused, text};
 
 #[test]
 fn a_pattern_is_traced_to_each_of_its_files() {

@@ -71,3 +71,14 @@ impl Place {
 pub fn text(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).unwrap()
 }
+
+/// Runs a line that is refused with one line of words, `named` among them, and status 2.
+pub fn refused(place: &Place, line: &str, named: &[&str]) {
+    let output = place.run(line);
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{line}: {said}");
+    assert_eq!(said.lines().count(), 1, "{line}: {said}");
+    for name in named {
+        assert!(said.contains(name), "{line}: {said}");
+    }
+}
