@@ -249,7 +249,7 @@ fn exponential_of_normalised(graph: &Graph, output: ValueId) -> Option<ValueId> 
 
 /// Whether a value is certain to be nowhere negative.
 fn is_positive(graph: &Graph, value: ValueId) -> bool {
-    graph.ranges()[value.index()].is_positive()
+    graph.ranges_of(value)[value.index()].is_positive()
 }
 
 /// Whether all axes but one are of length one, at least.

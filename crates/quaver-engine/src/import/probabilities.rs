@@ -70,7 +70,7 @@ impl Graph {
         if !is_share {
             return None;
         }
-        let ranges = self.ranges();
+        let ranges = self.ranges_of(output);
         let is_share =
             ranges[x.index()].is_positive() && self.total(x, &ranges) == self.total(sum, &ranges);
         is_share.then_some(x)

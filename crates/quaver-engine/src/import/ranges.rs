@@ -2,7 +2,7 @@
 //! probabilities where no softmax is found.
 
 use super::probabilities::at;
-use crate::graph::{Graph, Node};
+use crate::graph::{Graph, Node, ValueId};
 use crate::tensor::Element;
 
 /// The largest and the smallest number that elements of a value can be.
@@ -34,13 +34,71 @@ impl Range {
     }
 }
 
+/// What is known of an operator's output by those of its inputs.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Rule {
+    /// It lies there whatever they are.
+    Always(Range),
+    /// Growing in each of them.
+    Growing,
+    /// The same, and cut off.
+    Clip,
+    /// Growing or falling, element by element, where there is one.
+    Monotone,
+    /// As that; and of what is positive, or the same twice.
+    Product,
+    /// Growing where they are positive.
+    Logarithm,
+    /// Positive where they are.
+    Quotient,
+    /// Nothing.
+    Unknown,
+}
+
+fn rule(op_type: &str) -> Rule {
+    match op_type {
+        "And" | "Equal" | "Greater" | "GreaterOrEqual" | "HardSigmoid" | "IsInf" | "IsNaN"
+        | "IsTrue" | "Less" | "LessOrEqual" | "Not" | "Or" | "Sigmoid" | "Softmax" | "Xor" => {
+            Rule::Always(SHARE)
+        }
+        "Cos" | "Erf" | "Sin" | "Softsign" | "Tanh" => Rule::Always(AROUND_ZERO),
+        "Abs" | "Exp" | "ReduceL1" | "ReduceL2" | "ReduceSumSquare" | "Softplus" => {
+            Rule::Always(POSITIVE)
+        }
+        "LogSoftmax" => Rule::Always(Range { high: 0.0, ..ANY }),
+        "Clip" => Rule::Clip,
+        "Add" | "AveragePool" | "Ceil" | "Concat" | "Expand" | "Flatten" | "Floor" | "Gather"
+        | "GlobalAveragePool" | "GlobalMaxPool" | "Max" | "MaxPool" | "Min" | "Real"
+        | "ReduceMax" | "ReduceMean" | "ReduceMin" | "ReduceSum" | "Relu" | "Reshape" | "Round"
+        | "Slice" | "Split" | "Squeeze" | "Sum" | "Tile" | "Transpose" | "Truncate"
+        | "Unsqueeze" | "Where" => Rule::Growing,
+        "Neg" | "Sub" => Rule::Monotone,
+        "Mul" => Rule::Product,
+        "Log" => Rule::Logarithm,
+        "Div" | "Pow" | "Reciprocal" | "Sqrt" => Rule::Quotient,
+        _ => Rule::Unknown,
+    }
+}
+
 impl Graph {
-    /// The range of every value, each found once from those of what it is computed from.
-    pub(crate) fn ranges(&self) -> Vec<Range> {
+    /// The ranges of a value and of those it is computed from, each found once, as far back as an operator is known; of
+    /// all others nothing is said.
+    pub(crate) fn ranges_of(&self, value: ValueId) -> Vec<Range> {
+        let mut is_asked = vec![false; self.values.len()];
+        is_asked[value.index()] = true;
+        for node in self.nodes.iter().rev() {
+            if is_asked[node.output.index()] && rule(&node.op_type) != Rule::Unknown {
+                for input in &node.inputs {
+                    is_asked[input.index()] = true;
+                }
+            }
+        }
         let mut ranges = vec![ANY; self.values.len()];
         for node in &self.nodes {
-            let inputs: Vec<Range> = node.inputs.iter().map(|x| ranges[x.index()]).collect();
-            ranges[node.output.index()] = self.range(node, &inputs);
+            if is_asked[node.output.index()] {
+                let inputs: Vec<Range> = node.inputs.iter().map(|x| ranges[x.index()]).collect();
+                ranges[node.output.index()] = self.range(node, &inputs);
+            }
         }
         ranges
     }
@@ -48,31 +106,19 @@ impl Graph {
     fn range(&self, node: &Node, inputs: &[Range]) -> Range {
         let is_open = inputs.contains(&ANY);
         let is_positive = inputs.iter().all(|input| input.is_positive());
-        match node.op_type.as_str() {
-            "And" | "Equal" | "Greater" | "GreaterOrEqual" | "HardSigmoid" | "IsInf" | "IsNaN"
-            | "IsTrue" | "Less" | "LessOrEqual" | "Not" | "Or" | "Sigmoid" | "Softmax" | "Xor" => {
-                SHARE
-            }
-            "Cos" | "Erf" | "Sin" | "Softsign" | "Tanh" => AROUND_ZERO,
-            "Abs" | "Exp" | "ReduceL1" | "ReduceL2" | "ReduceSumSquare" | "Softplus" => POSITIVE,
-            "LogSoftmax" => Range { high: 0.0, ..ANY },
+        match rule(&node.op_type) {
+            Rule::Always(range) => range,
             // A sigmoid made of straight lines is one; what is cut off elsewhere is an activation, as ReLU is.
-            "Clip" if is_open => match self.between(node, inputs) {
+            Rule::Clip if is_open => match self.between(node, inputs) {
                 range if range.low >= 0.0 && range.high <= 1.0 => range,
                 _ => ANY,
             },
             _ if is_open => ANY,
-            // Growing in each of their inputs.
-            "Add" | "AveragePool" | "Ceil" | "Clip" | "Concat" | "Expand" | "Flatten" | "Floor"
-            | "Gather" | "GlobalAveragePool" | "GlobalMaxPool" | "Max" | "MaxPool" | "Min"
-            | "Real" | "ReduceMax" | "ReduceMean" | "ReduceMin" | "ReduceSum" | "Relu"
-            | "Reshape" | "Round" | "Slice" | "Split" | "Squeeze" | "Sum" | "Tile"
-            | "Transpose" | "Truncate" | "Unsqueeze" | "Where" => self.between(node, inputs),
-            // Growing or falling, element by element.
-            "Mul" | "Neg" | "Sub" if inputs.len() == 1 => self.between(node, inputs),
-            "Log" | "Mul" if is_positive => self.between(node, inputs),
-            "Mul" if matches!(node.inputs.as_slice(), [a, b] if a == b) => POSITIVE,
-            "Div" | "Pow" | "Reciprocal" | "Sqrt" if is_positive => {
+            Rule::Clip | Rule::Growing => self.between(node, inputs),
+            Rule::Monotone | Rule::Product if inputs.len() == 1 => self.between(node, inputs),
+            Rule::Logarithm | Rule::Product if is_positive => self.between(node, inputs),
+            Rule::Product if matches!(node.inputs.as_slice(), [a, b] if a == b) => POSITIVE,
+            Rule::Quotient if is_positive => {
                 let one = Range {
                     low: 1.0,
                     high: 1.0,
