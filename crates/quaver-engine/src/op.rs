@@ -8,8 +8,9 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use quaver_kernels::Scalar;
+use quaver_kernels::elementwise::Slopes;
 use quaver_kernels::gram::accumulate;
+use quaver_kernels::{Done, Scalar};
 
 use crate::EngineError;
 use crate::compose::Body;
@@ -33,7 +34,9 @@ pub struct Saved<T> {
 pub enum Flow {
     /// Unchanged: the same numbers, read under the input's shape.
     Pass,
-    /// Element by element, by [`Step::vjp_in_place`], in the output's shape.
+    /// Element by element, times [`Step::slopes`], in the output's shape.
+    Scaled,
+    /// By [`Step::vjp_in_place`], in the output's shape.
     InPlace,
     /// Computed from one buffer into another, by [`Step::vjp`].
     Write,
@@ -72,7 +75,27 @@ pub trait Step<T: Scalar>: Send + Sync {
         unreachable!("a step whose flow is Write implements vjp");
     }
 
-    /// g (V × output) ← the slopes with respect to input `input`, times g. Only for [`Flow::InPlace`].
+    /// The same, handing every stretch of gx to `done` once it is complete.
+    fn vjp_then(
+        &self,
+        input: usize,
+        saved: &Saved<T>,
+        gy: &[T],
+        gx: &mut [T],
+        scratch: &mut Vec<T>,
+        done: &mut Done<'_, T>,
+    ) {
+        self.vjp(input, saved, gy, gx, scratch);
+        done(0, gx);
+    }
+
+    /// The slopes with respect to input `input`, which repeat: as many as the output has elements, or a divisor of that.
+    /// Only for [`Flow::Scaled`].
+    fn slopes<'s>(&'s self, _input: usize, _saved: &'s Saved<T>) -> Slopes<'s, T> {
+        unreachable!("a step whose flow is Scaled implements slopes");
+    }
+
+    /// g (V × output) ← Jᵀ g for each of the V cotangents, in its place. Only for [`Flow::InPlace`].
     fn vjp_in_place(&self, _input: usize, _saved: &Saved<T>, _g: &mut [T]) {
         unreachable!("a step whose flow is InPlace implements vjp_in_place");
     }

@@ -5,13 +5,14 @@
 //! path, where cotangents add up, how a broadcast is undone, and whose memory is reused when.
 
 mod compile;
+mod onward;
 mod workspace;
 
 use std::ops::Range;
 use std::sync::Arc;
 
 use quaver_kernels::Buffer;
-use quaver_kernels::elementwise::add;
+use quaver_kernels::elementwise::{Slopes, add};
 
 use crate::graph::{Graph, ValueId};
 use crate::op::{Flow, ProgramOptions, Real, Step, Trained};
@@ -95,6 +96,9 @@ struct Path {
     n_input: usize,
     /// Where each element of the output was broadcast from, if it was.
     broadcast: Option<Vec<u32>>,
+    /// The steps, each with one path that only scales, through which the cotangent of `value` goes on as soon as a stretch of it
+    /// is computed: this path is the last that leads there.
+    onward: Vec<usize>,
 }
 
 /// A value and its length; its slot too, where it has one.
@@ -342,22 +346,13 @@ impl<T: Real> Program<T> {
 
     /// Takes cotangents back through the steps of one stage.
     fn sweep(&self, workspace: &mut Workspace<T>, steps: Range<usize>, n_cotangents: usize) {
-        let Workspace {
-            slots,
-            saved,
-            cotangent_of,
-            pool,
-            scratch,
-            grams,
-            ..
-        } = workspace;
-        let instructions = &self.instructions[steps.clone()];
-        for (instruction, saved) in instructions.iter().zip(&saved[steps]).rev() {
+        for at in steps.rev() {
+            let instruction = &self.instructions[at];
             if instruction.paths.is_empty() && instruction.params.is_empty() {
                 continue;
             }
             // What is differentiated by may lie in the middle: its cotangent is both kept and passed on.
-            let slot = &mut cotangent_of[instruction.value];
+            let slot = &mut workspace.cotangent_of[instruction.value];
             let gy = if self
                 .wrt
                 .iter()
@@ -367,48 +362,80 @@ impl<T: Real> Program<T> {
             } else {
                 slot.take()
             };
-            let Some(mut gy) = gy else { continue };
-            for param in &instruction.params {
-                let x = instruction.operands(slots);
-                let trained = Trained {
-                    role: param.role,
-                    n_elements: param.n_elements,
-                    n_cotangents,
-                };
-                let step = &instruction.step;
-                match param.target {
-                    Target::Gram(wrt) => {
-                        step.param_gram(trained, &x, &gy, &mut grams[wrt], scratch);
-                    }
-                    Target::Value(value) => {
-                        let mut rows = match cotangent_of[value].take() {
-                            Some(rows) => pool.unique(rows),
-                            None => pool.zeros(n_cotangents * param.n_elements),
-                        };
-                        let into = Arc::get_mut(&mut rows).expect("made unique above");
-                        step.param_rows(trained, &x, &gy, into, scratch);
-                        cotangent_of[value] = Some(rows);
-                    }
-                }
-            }
+            let Some(gy) = gy else { continue };
+            instruction.train(workspace, &gy, n_cotangents);
             let Some((last, others)) = instruction.paths.split_last() else {
-                pool.give(gy);
+                workspace.pool.give(gy);
                 continue;
             };
             for path in others {
-                let g = instruction.transpose(
-                    path,
-                    saved,
-                    Arc::clone(&gy),
-                    n_cotangents,
-                    pool,
-                    scratch,
-                );
-                accumulate(&mut cotangent_of[path.value], g, pool);
+                self.transpose(at, path, Arc::clone(&gy), n_cotangents, workspace);
             }
-            gy = instruction.transpose(last, saved, gy, n_cotangents, pool, scratch);
-            accumulate(&mut cotangent_of[last.value], gy, pool);
+            self.transpose(at, last, gy, n_cotangents, workspace);
         }
+    }
+
+    /// Takes the cotangent `gy` (V × output) of step `at` along one path, and adds it where that leads.
+    fn transpose(
+        &self,
+        at: usize,
+        path: &Path,
+        gy: Arc<Buffer<T>>,
+        n_cotangents: usize,
+        workspace: &mut Workspace<T>,
+    ) {
+        let Workspace {
+            saved,
+            cotangent_of,
+            pool,
+            scratch,
+            ..
+        } = workspace;
+        let step = &self.instructions[at].step;
+        let gx = match path.flow {
+            Flow::Pass => gy,
+            Flow::Scaled => in_place(gy, pool, |g| {
+                step.slopes(path.input, &saved[at]).apply(0, g)
+            }),
+            Flow::InPlace => in_place(gy, pool, |g| step.vjp_in_place(path.input, &saved[at], g)),
+            Flow::Write => {
+                let mut value = path.value;
+                let mut waiting = vec![cotangent_of[value].take()];
+                let slopes: Vec<Option<Slopes<'_, T>>> = path
+                    .onward
+                    .iter()
+                    .map(|&at| {
+                        let Instruction { step, paths, .. } = &self.instructions[at];
+                        let path = &paths[0];
+                        value = path.value;
+                        waiting.push(cotangent_of[value].take());
+                        let is_scaled = path.flow == Flow::Scaled;
+                        is_scaled.then(|| step.slopes(path.input, &saved[at]))
+                    })
+                    .collect();
+                let mut gx = pool.take(n_cotangents * path.n_input);
+                let mut done = |start: usize, g: &mut [T]| {
+                    for (at, waiting) in waiting.iter().enumerate() {
+                        if let Some(slopes) = at.checked_sub(1).and_then(|at| slopes[at]) {
+                            slopes.apply(start, g);
+                        }
+                        if let Some(waiting) = waiting {
+                            add(g, &waiting[start..][..g.len()]);
+                        }
+                    }
+                };
+                step.vjp_then(path.input, &saved[at], &gy, &mut gx, scratch, &mut done);
+                let over = waiting.into_iter().flatten().chain([gy]);
+                over.for_each(|buffer| pool.give(buffer));
+                cotangent_of[value] = Some(Arc::new(gx));
+                return;
+            }
+        };
+        let gx = match &path.broadcast {
+            None => gx,
+            Some(index) => gathered(gx, index, n_cotangents * path.n_input, pool),
+        };
+        accumulate(&mut cotangent_of[path.value], gx, pool);
     }
 }
 
@@ -419,46 +446,73 @@ impl<T: Real> Instruction<T> {
         inputs.map(|&(slot, n)| &slots[slot][..n]).collect()
     }
 
-    /// The cotangent `gy` (V × output) taken back to one input.
-    fn transpose(
-        &self,
-        path: &Path,
-        saved: &crate::op::Saved<T>,
-        mut gy: Arc<Buffer<T>>,
-        n_cotangents: usize,
-        pool: &mut Pool<T>,
-        scratch: &mut Vec<T>,
-    ) -> Arc<Buffer<T>> {
-        match path.flow {
-            Flow::Pass => {}
-            Flow::InPlace => {
-                gy = pool.unique(gy);
-                let g = Arc::get_mut(&mut gy).expect("made unique in the line above");
-                self.step.vjp_in_place(path.input, saved, g);
-            }
-            Flow::Write => {
-                let mut gx = pool.take(n_cotangents * path.n_input);
-                self.step.vjp(path.input, saved, &gy, &mut gx, scratch);
-                pool.give(gy);
-                gy = Arc::new(gx);
-            }
-        }
-        let Some(index) = &path.broadcast else {
-            return gy;
-        };
-        let mut gx = pool.take(n_cotangents * path.n_input);
-        gx.fill(T::ZERO);
-        for (gx, gy) in gx
-            .chunks_exact_mut(path.n_input)
-            .zip(gy.chunks_exact(index.len()))
-        {
-            for (&gy, &from) in gy.iter().zip(index) {
-                gx[from as usize] += gy;
+    /// Takes the cotangent `gy` (V × output) to the parameters of the step.
+    fn train(&self, workspace: &mut Workspace<T>, gy: &[T], n_cotangents: usize) {
+        let Workspace {
+            slots,
+            cotangent_of,
+            pool,
+            scratch,
+            grams,
+            ..
+        } = workspace;
+        for param in &self.params {
+            let x = self.operands(slots);
+            let trained = Trained {
+                role: param.role,
+                n_elements: param.n_elements,
+                n_cotangents,
+            };
+            match param.target {
+                Target::Gram(wrt) => {
+                    self.step
+                        .param_gram(trained, &x, gy, &mut grams[wrt], scratch);
+                }
+                Target::Value(value) => {
+                    let mut rows = match cotangent_of[value].take() {
+                        Some(rows) => pool.unique(rows),
+                        None => pool.zeros(n_cotangents * param.n_elements),
+                    };
+                    let into = Arc::get_mut(&mut rows).expect("made unique above");
+                    self.step.param_rows(trained, &x, gy, into, scratch);
+                    cotangent_of[value] = Some(rows);
+                }
             }
         }
-        pool.give(gy);
-        Arc::new(gx)
     }
+}
+
+/// `g` changed by `act`, in a buffer that nobody else holds.
+fn in_place<T: Real>(
+    g: Arc<Buffer<T>>,
+    pool: &mut Pool<T>,
+    act: impl FnOnce(&mut [T]),
+) -> Arc<Buffer<T>> {
+    let mut g = pool.unique(g);
+    act(Arc::get_mut(&mut g).expect("made unique in the line above"));
+    g
+}
+
+/// The sums, `n` in all, of what was broadcast from each element.
+fn gathered<T: Real>(
+    gy: Arc<Buffer<T>>,
+    index: &[u32],
+    n: usize,
+    pool: &mut Pool<T>,
+) -> Arc<Buffer<T>> {
+    let mut gx = pool.take(n);
+    gx.fill(T::ZERO);
+    let n_cotangents = gy.len() / index.len();
+    for (gx, gy) in gx
+        .chunks_exact_mut(n / n_cotangents)
+        .zip(gy.chunks_exact(index.len()))
+    {
+        for (&gy, &from) in gy.iter().zip(index) {
+            gx[from as usize] += gy;
+        }
+    }
+    pool.give(gy);
+    Arc::new(gx)
 }
 
 /// total ← total + g.

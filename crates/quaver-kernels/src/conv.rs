@@ -8,12 +8,12 @@ mod weights;
 
 use std::sync::OnceLock;
 
-use crate::Scalar;
 use crate::depthwise::Depthwise;
 use crate::direct::{Direct, Links};
 use crate::simd::Isa;
 use crate::window::{AXES, Window};
 use crate::winograd::{Tile, Tiling, Winograd};
+use crate::{Done, Scalar};
 
 /// The shape of a convolution.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,11 +96,14 @@ enum Route<T> {
 }
 
 impl<T: Scalar> Route<T> {
-    fn run(&self, x: &[T], y: &mut [T], scratch: &mut Vec<T>) {
+    fn run(&self, x: &[T], y: &mut [T], scratch: &mut Vec<T>, done: &mut Done<'_, T>) {
         match self {
-            Route::Direct(direct) => direct.run(x, y),
-            Route::Depthwise(depthwise) => depthwise.run(x, y),
-            Route::Winograd(winograd) => winograd.run(x, y, scratch),
+            Route::Direct(direct) => direct.run(x, y, scratch, done),
+            Route::Depthwise(depthwise) => {
+                depthwise.run(x, y);
+                done(0, y);
+            }
+            Route::Winograd(winograd) => winograd.run(x, y, scratch, done),
         }
     }
 }
@@ -213,13 +216,24 @@ impl<T: Scalar> Conv<T> {
     /// y (N × output positions × O) ← conv(x (N × input positions × C)), any N. `scratch` grows to what is
     /// needed.
     pub fn forward(&self, x: &[T], y: &mut [T], scratch: &mut Vec<T>) {
-        self.forward.run(x, y, scratch);
+        self.forward.run(x, y, scratch, &mut |_, _| {});
     }
 
     /// gx (V × input positions × C) ← the transpose of the convolution, applied to each of the V cotangents
     /// gy (V × output positions × O).
     pub fn backward_data(&self, gy: &[T], gx: &mut [T], scratch: &mut Vec<T>) {
-        self.backward.run(gy, gx, scratch);
+        self.backward.run(gy, gx, scratch, &mut |_, _| {});
+    }
+
+    /// The same, handing every stretch of gx to `done` as soon as it is complete.
+    pub fn backward_data_then(
+        &self,
+        gy: &[T],
+        gx: &mut [T],
+        scratch: &mut Vec<T>,
+        done: &mut Done<'_, T>,
+    ) {
+        self.backward.run(gy, gx, scratch, done);
     }
 }
 
@@ -254,7 +268,7 @@ fn cheapest_tile<T>(
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::window;
 
@@ -270,6 +284,28 @@ mod tests {
         assert_eq!(back(4, 512), None);
         assert_eq!(back(8, 256), Some(Tile::Four));
         assert_eq!(back(32, 64), Some(Tile::Four));
+    }
+
+    /// The reverse pass, checked to hand out every element once, as it stays.
+    pub(crate) fn backward<T: Scalar>(conv: &Conv<T>, gy: &[T], gx: &mut [T]) {
+        let mut handed = vec![None; gx.len()];
+        conv.backward_data_then(gy, gx, &mut Vec::new(), &mut |start, g| {
+            for (to, &x) in handed[start..].iter_mut().zip(&*g) {
+                assert!(to.is_none(), "handed out once");
+                *to = Some(x);
+            }
+        });
+        for (x, handed) in gx.iter().zip(handed) {
+            assert_eq!(Some(*x), handed, "complete when it is handed out");
+        }
+    }
+
+    /// Whether zeros in the cotangents are left out.
+    pub(crate) fn seeks<T: Scalar>(conv: &Conv<T>, gy: &[T], v: usize) -> bool {
+        let Route::Direct(direct) = &conv.backward else {
+            return false;
+        };
+        crate::sparse::Active::seek(direct, gy, v, &mut Vec::new()).is_some()
     }
 
     /// The definition, position by position.
@@ -354,7 +390,7 @@ mod tests {
                     assert!((s - want).abs() < 1e-9 * (1.0 + want.abs()), "{shape:?}");
                 }
                 let mut gx = vec![f64::NAN; 2 * n_in];
-                conv.backward_data(&u, &mut gx, &mut scratch);
+                backward(&conv, &u, &mut gx);
                 let linear = naive(&shape, &weight, None, &x);
                 for v in 0..2 {
                     let by_weights = rows[v * weight.len()..].iter().zip(&weight);

@@ -3,11 +3,11 @@
 //! Output positions that read the same taps form a phase. Forward there is one phase, of all taps; going back
 //! through a stride there are several, each with the taps that meet its positions.
 
-use crate::Scalar;
-use crate::packed::{Dense, Packed, Rows, Start, product};
+use crate::packed::{Dense, Packed, ROWS, Rows, Start, product};
 use crate::simd::{Isa, Kernel, Simd, dispatch};
 use crate::sparse::{self, Active};
 use crate::window::{AXES, Window};
+use crate::{Done, Scalar};
 
 /// A position outside the input.
 pub(crate) const OUTSIDE: u32 = u32::MAX;
@@ -175,11 +175,44 @@ impl<T: Scalar> Direct<T> {
         self.c
     }
 
-    /// Whether leaving out zeros gains what looking for them costs: where there is much to be done with every number that is
-    /// read. The numbers are measured.
-    fn seeks_zeros(&self) -> bool {
-        let has_taps = self.links.phases.iter().any(|phase| phase.taps.len() > 1);
-        self.groups == 1 && (has_taps || self.c.min(self.o) >= 128)
+    pub(crate) fn isa(&self) -> Isa {
+        self.isa
+    }
+
+    /// Multiply–adds with a number that is read, one for each tap and channel written; 0 in groups, whose products are too small
+    /// to search for zeros.
+    pub(crate) fn n_terms(&self) -> usize {
+        match self.groups {
+            1 => {
+                self.links
+                    .phases
+                    .iter()
+                    .map(|phase| phase.taps.len())
+                    .sum::<usize>()
+                    * self.o
+            }
+            _ => 0,
+        }
+    }
+
+    /// Whether each position is written from that position alone.
+    pub(crate) fn is_pointwise(&self) -> bool {
+        let links = &self.links;
+        let [phase] = links.phases.as_slice() else {
+            return false;
+        };
+        phase.taps.len() == 1 && links.n_from == links.n_to && phase.from == phase.to
+    }
+
+    /// Positions read.
+    pub(crate) fn n_read(&self) -> usize {
+        self.links.n_from
+    }
+
+    /// Whether all positions are written through the same taps, one after another.
+    pub(crate) fn is_in_order(&self) -> bool {
+        let phases = self.links.phases.as_slice();
+        self.groups == 1 && matches!(phases, [phase] if !phase.taps.is_empty())
     }
 
     /// Positions written.
@@ -187,8 +220,22 @@ impl<T: Scalar> Direct<T> {
         self.links.n_to
     }
 
+    /// Writes what the sums start from at `positions` of every image.
+    fn start(&self, positions: &[u32], y: &mut [T]) {
+        let o = self.groups * self.o;
+        for y in y.chunks_exact_mut(self.links.n_to * o) {
+            for &position in positions {
+                let y = &mut y[position as usize * o..][..o];
+                match &self.bias {
+                    Some(bias) => y.copy_from_slice(bias),
+                    None => y.fill(T::ZERO),
+                }
+            }
+        }
+    }
+
     /// y (V × written positions × groups · O) ← x (V × read positions × groups · C).
-    pub(crate) fn run(&self, x: &[T], y: &mut [T]) {
+    pub(crate) fn run(&self, x: &[T], y: &mut [T], scratch: &mut Vec<T>, done: &mut Done<'_, T>) {
         let n_images = x.len() / (self.links.n_from * self.groups * self.c);
         assert_eq!(y.len(), n_images * self.links.n_to * self.groups * self.o);
         let isa = self.isa;
@@ -199,50 +246,62 @@ impl<T: Scalar> Direct<T> {
                 n_images,
                 x,
                 y,
+                scratch,
+                done,
             },
         );
     }
 }
 
-struct Job<'a, T> {
+struct Job<'a, 'd, T> {
     conv: &'a Direct<T>,
     n_images: usize,
     x: &'a [T],
     y: &'a mut [T],
+    scratch: &'a mut Vec<T>,
+    done: &'a mut Done<'d, T>,
 }
 
-impl<T: Scalar> Kernel<T> for Job<'_, T> {
+impl<T: Scalar> Kernel<T> for Job<'_, '_, T> {
     #[inline(always)]
     fn run<S: Simd<T>>(self, simd: S) {
         let conv = self.conv;
         let mut weights = conv.weights.iter();
-        let active = match conv.seeks_zeros() {
-            true => Active::find(conv.isa, self.x, self.n_images, conv.links.n_from, conv.c),
-            false => None,
-        };
-        if let Some(active) = &active {
-            for (phase, weights) in conv.links.phases.iter().zip(weights) {
+        for phase in conv.links.phases.iter().filter(|p| p.taps.is_empty()) {
+            conv.start(&phase.to, self.y);
+        }
+        if let Some(mut active) = Active::seek(conv, self.x, self.n_images, self.scratch) {
+            if !conv.is_pointwise() {
+                active.fill(simd, 0..conv.links.n_from);
+            }
+            let phases = conv.links.phases.iter().zip(weights);
+            for (phase, weights) in phases.filter(|(phase, _)| !phase.taps.is_empty()) {
                 let job = sparse::Job {
                     conv,
                     phase,
                     weights: weights.view(),
                     start: conv.bias.as_deref().map_or(Start::Zero, Start::Bias),
-                    active,
-                    n_images: self.n_images,
+                    active: &mut active,
                     y: &mut *self.y,
+                    done: &mut *self.done,
                 };
                 job.run(simd);
             }
+            if !conv.is_in_order() {
+                (self.done)(0, self.y);
+            }
             return;
         }
+        let is_pointwise = conv.is_pointwise();
         for phase in &conv.links.phases {
-            let is_dense = phase.taps.len() == 1
-                && conv.links.n_from == conv.links.n_to
-                && phase.from == phase.to
-                && phase.to.len() == conv.links.n_to;
             let m = self.n_images * phase.to.len();
+            // What is written in order is handed out by and by.
+            let at_once = if conv.is_in_order() { ROWS } else { m.max(1) };
             for group in 0..conv.groups {
                 let weights = weights.next().expect("one per phase and group").view();
+                if phase.taps.is_empty() {
+                    continue;
+                }
                 let start = match &conv.bias {
                     Some(bias) => Start::Bias(&bias[group * conv.o..][..conv.o]),
                     None => Start::Zero,
@@ -250,34 +309,47 @@ impl<T: Scalar> Kernel<T> for Job<'_, T> {
                 let (c_all, o_all) = (conv.groups * conv.c, conv.groups * conv.o);
                 let x = self.x.as_ptr().wrapping_add(group * conv.c);
                 let y = self.y.as_mut_ptr().wrapping_add(group * conv.o);
-                // SAFETY: positions are below the counts that `Direct::run` checked both lengths against, a
-                // group's channels lie inside a position's, and x and y are different slices.
-                unsafe {
-                    if is_dense {
-                        let mut rows = Dense {
-                            a: x,
-                            a_stride: c_all,
-                            c: y,
-                            c_stride: o_all,
+                let mut linked = Linked {
+                    phase,
+                    x,
+                    x_image: conv.links.n_from * c_all,
+                    c_all,
+                    y,
+                    y_image: conv.links.n_to * o_all,
+                    o_all,
+                    zeros: conv.zeros.as_ptr(),
+                    image: 0,
+                    position: 0,
+                };
+                for first in (0..m).step_by(at_once) {
+                    let count = at_once.min(m - first);
+                    // SAFETY: positions are below the counts that `Direct::run` checked both lengths against, a
+                    // group's channels lie inside a position's, and x and y are different slices.
+                    unsafe {
+                        if is_pointwise {
+                            let mut rows = Dense {
+                                a: x.wrapping_add(first * c_all),
+                                a_stride: c_all,
+                                c: y.wrapping_add(first * o_all),
+                                c_stride: o_all,
+                            };
+                            product(simd, count, weights, start, &mut rows);
+                        } else {
+                            product(simd, count, weights, start, &mut linked);
+                        }
+                    }
+                    if conv.is_in_order() {
+                        // SAFETY: `count` rows of y from `first` on, which nothing else holds while they are handed out.
+                        let rows = unsafe {
+                            std::slice::from_raw_parts_mut(y.add(first * o_all), count * o_all)
                         };
-                        product(simd, m, weights, start, &mut rows);
-                    } else {
-                        let mut rows = Linked {
-                            phase,
-                            x,
-                            x_image: conv.links.n_from * c_all,
-                            c_all,
-                            y,
-                            y_image: conv.links.n_to * o_all,
-                            o_all,
-                            zeros: conv.zeros.as_ptr(),
-                            image: 0,
-                            position: 0,
-                        };
-                        product(simd, m, weights, start, &mut rows);
+                        (self.done)(first * o_all, rows);
                     }
                 }
             }
+        }
+        if !conv.is_in_order() {
+            (self.done)(0, self.y);
         }
     }
 }
@@ -292,7 +364,7 @@ struct Linked<'a, T> {
     y_image: usize,
     o_all: usize,
     zeros: *const T,
-    /// The next row: its image, and its index among the phase's positions.
+    /// The next row, wherever a product begins to count: its image, and its index among the phase's positions.
     image: usize,
     position: usize,
 }

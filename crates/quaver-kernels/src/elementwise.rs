@@ -3,8 +3,45 @@
 use crate::Scalar;
 use crate::simd::{Isa, Kernel, Simd, dispatch};
 
+/// What the elements of a cotangent are multiplied by, repeating where the cotangent is longer.
+#[derive(Debug, Clone, Copy)]
+pub enum Slopes<'a, T> {
+    /// 1 where the byte is 0xFF and 0 where it is 0. Selected rather than multiplied, so that an infinite cotangent does not
+    /// become NaN.
+    Bits(&'a [u8]),
+    /// Any numbers.
+    Factors(&'a [T]),
+}
+
+impl<T: Scalar> Slopes<'_, T> {
+    /// g ← the slopes times g, a stretch that begins at element `start` of a cotangent.
+    pub fn apply(self, start: usize, g: &mut [T]) {
+        match self {
+            Slopes::Bits(bits) => each_period(bits, start, g, mask),
+            Slopes::Factors(factors) => each_period(factors, start, g, scale),
+        }
+    }
+}
+
+/// Runs `act` on the part of g before the first whole repetition, on whole repetitions, and on what is left.
+fn each_period<T, F>(repeating: &[F], start: usize, g: &mut [T], act: impl Fn(&mut [T], &[F])) {
+    let n = repeating.len().max(1);
+    let at = start % n;
+    let (head, g) = g.split_at_mut(if at == 0 { 0 } else { g.len().min(n - at) });
+    let (whole, tail) = g.split_at_mut(g.len() - g.len() % n);
+    if !head.is_empty() {
+        act(head, &repeating[at..][..head.len()]);
+    }
+    if !whole.is_empty() {
+        act(whole, repeating);
+    }
+    if !tail.is_empty() {
+        act(tail, &repeating[..tail.len()]);
+    }
+}
+
 /// Zeroes the elements of g (V × mask) where the mask is 0.
-pub fn mask<T: Scalar>(g: &mut [T], mask: &[u8]) {
+fn mask<T: Scalar>(g: &mut [T], mask: &[u8]) {
     struct Job<'a, T>(&'a mut [T], &'a [u8]);
     impl<T: Scalar> Kernel<T> for Job<'_, T> {
         #[inline(always)]
@@ -56,7 +93,7 @@ pub fn affine<T: Scalar>(x: &[T], y: &mut [T], scale: &[T], shift: &[T]) {
 }
 
 /// g ← g · scale, with scale repeating.
-pub fn scale<T: Scalar>(g: &mut [T], scale: &[T]) {
+fn scale<T: Scalar>(g: &mut [T], scale: &[T]) {
     struct Job<'a, T>(&'a mut [T], &'a [T]);
     impl<T: Scalar> Kernel<T> for Job<'_, T> {
         #[inline(always)]
@@ -91,5 +128,27 @@ mod tests {
         scale(&mut y, &[2.0, 0.0]);
         add(&mut y, &[1.0; 4]);
         assert_eq!(y, [6.0, 1.0, 14.0, 1.0]);
+    }
+
+    /// Wherever a stretch begins and ends, it is scaled as it would be as a part of the whole.
+    #[test]
+    fn a_stretch_is_scaled_as_in_the_whole() {
+        let (factors, bits) = ([2.0, 3.0, 5.0], [0xFF, 0, 0xFF]);
+        for slopes in [Slopes::Factors(&factors), Slopes::Bits(&bits)] {
+            let all: Vec<f64> = (1..=11).map(f64::from).collect();
+            let want: Vec<f64> = (0..11)
+                .map(|at| match slopes {
+                    Slopes::Factors(f) => all[at] * f[at % 3],
+                    Slopes::Bits(b) => all[at] * f64::from(b[at % 3] & 1),
+                })
+                .collect();
+            for start in 0..11 {
+                for end in start..=11 {
+                    let mut g = all[start..end].to_vec();
+                    slopes.apply(start, &mut g);
+                    assert_eq!(g, want[start..end], "{slopes:?} {start}..{end}");
+                }
+            }
+        }
     }
 }

@@ -31,3 +31,8 @@ pub use buffer::Buffer;
 pub use scalar::Scalar;
 pub use simd::Isa;
 pub use winograd::Tile;
+
+/// What is told where a stretch of the output begins, and given it, once it is complete: in any order, each element once.
+///
+/// A stretch is then still in a cache, so that what else has to be done to it costs no second way to memory.
+pub type Done<'a, T> = dyn FnMut(usize, &mut [T]) + 'a;

@@ -11,7 +11,7 @@ use crate::{Buffer, Scalar};
 pub(crate) const PANEL: usize = 2;
 
 /// Rows of A looked at together, so that a panel of B is fetched once for all of them.
-const ROWS: usize = 96;
+pub(crate) const ROWS: usize = 96;
 
 /// A k × n matrix in panels, laid out for one instruction set.
 #[derive(Debug)]

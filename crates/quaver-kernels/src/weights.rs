@@ -3,7 +3,7 @@
 //! a(t) is what the layer reads at position t (C numbers: a row of its input, or an unfolded patch), δ_k(t) the
 //! k-th cotangent of what it writes there (O numbers). Two exact ways, of which the cheaper is taken:
 //!
-//! - direct: form all J_k (V·O·T·C multiply–adds) and multiply them with each other;
+//! - direct: form all J_k (V·O·T·C multiply–adds, fewer where cotangents are zero) and multiply them with each other;
 //! - through the kernel matrix K(t, t') = a(t)·a(t'): with E_k = K δ_k, S_kl = ⟨E_k, δ_l⟩, which costs
 //!   T²·C + V·T²·O and never forms a gradient. A dense layer (T = 1) costs one ‖a‖² and V²/2 products of length O.
 
@@ -12,7 +12,7 @@ use crate::gram::accumulate;
 use crate::layout::{transpose, transpose_apart};
 use crate::packed::{Dense, Panels, Start, product};
 use crate::simd::{Isa, Kernel, Simd, dispatch};
-use crate::{Scalar, gram};
+use crate::{Scalar, gram, sparse};
 
 /// The sizes of a layer: T positions, C numbers read and O written at each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,8 +38,10 @@ impl LayerShape {
         v * t * t * o + 3 * v * (v + 1) / 2 * t * o
     }
 
-    fn cost_direct(&self, v: usize) -> usize {
-        v * self.outputs * self.positions * self.inputs + self.cost_of_pairs(v)
+    /// Multiply–adds of forming gradients, `effort` of them done, and multiplying them with each other.
+    fn cost_direct(&self, v: usize, effort: f64) -> usize {
+        let forming = v * self.outputs * self.positions * self.inputs;
+        (effort * forming as f64) as usize + self.cost_of_pairs(v)
     }
 
     fn cost_kernel(&self, v: usize) -> usize {
@@ -48,11 +50,28 @@ impl LayerShape {
 
     /// Multiply–adds of the cheaper way for V cotangents.
     pub(crate) fn cost(&self, v: usize) -> usize {
-        self.cost_direct(v).min(self.cost_kernel(v))
+        self.cost_direct(v, 1.0).min(self.cost_kernel(v))
     }
+}
 
-    fn is_direct(&self, v: usize) -> bool {
-        self.cost_direct(v) < self.cost_kernel(v)
+/// How the class Gram of a layer's weights is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// All gradients are formed.
+    Direct,
+    /// All gradients are formed, and zeros of the cotangents left out.
+    Lists,
+    /// Through the kernel matrix.
+    Kernel,
+}
+
+/// The way that costs least for the cotangents gy (V × T × O).
+fn way<T: Scalar>(shape: LayerShape, gy: &[T], v: usize) -> Way {
+    let lists = sparse::gradients_cost(shape, gy, v).filter(|&cost| cost < 1.0);
+    match lists {
+        _ if shape.cost_kernel(v) <= shape.cost_direct(v, lists.unwrap_or(1.0)) => Way::Kernel,
+        Some(_) => Way::Lists,
+        None => Way::Direct,
     }
 }
 
@@ -71,11 +90,16 @@ pub fn weight_gram<T: Scalar>(
     let (t, o) = (shape.positions, shape.outputs);
     let v = gy.len() / (t * o).max(1);
     check(shape, x, gy, v);
-    if shape.is_direct(v) {
+    let way = way(shape, gy, v);
+    if way != Way::Kernel {
         let n_rows = (v * o * shape.inputs).next_multiple_of(16);
-        let (rows, scratch) = aligned(scratch, n_rows + space::<T>(shape)).split_at_mut(n_rows);
+        let n_space = space::<T>(shape).max(sparse::space::<T>(shape, v));
+        let (rows, space) = aligned(scratch, n_rows + n_space).split_at_mut(n_rows);
         let rows = &mut rows[..v * o * shape.inputs];
-        form(shape, x, gy, rows, scratch);
+        match way {
+            Way::Lists => sparse::gradients(shape, x, gy, rows, space),
+            _ => form(shape, x, gy, rows, space),
+        }
         accumulate(rows, rows, v, s);
         return;
     }
@@ -245,28 +269,30 @@ fn sum_positions<T: Scalar>(outputs: usize, x: Option<&[T]>, gy: &[T], rows: &mu
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sparse::tests::cotangents;
 
     fn wave(n: usize, step: f64) -> Vec<f64> {
         (0..n).map(|i| (i as f64 * step).sin()).collect()
     }
 
     #[test]
-    fn both_ways_agree_with_the_definition() {
-        let mut seen = [false; 2];
-        for (t, c, o, v) in [
-            (1, 5, 7, 3),
-            (40, 3, 2, 4),
-            (6, 40, 30, 9),
-            (100, 20, 10, 9),
-            (2, 1, 1, 1),
+    fn all_ways_agree_with_the_definition() {
+        let mut seen = Vec::new();
+        for (t, c, o, v, zeros) in [
+            (1, 5, 7, 3, 0.0),
+            (40, 3, 2, 4, 0.0),
+            (6, 40, 30, 9, 0.5),
+            (100, 20, 10, 9, 0.0),
+            (300, 70, 20, 9, 0.7),
+            (2, 1, 1, 1, 0.0),
         ] {
             let shape = LayerShape {
                 positions: t,
                 inputs: c,
                 outputs: o,
             };
-            seen[usize::from(shape.is_direct(v))] = true;
-            let (x, gy) = (wave(t * c, 0.7), wave(v * t * o, 0.31));
+            let (x, gy) = (wave(t * c, 0.7), cotangents(t * o, v, zeros));
+            seen.push(way(shape, &gy, v));
             let mut want = vec![0.0; v * o * c];
             for k in 0..v {
                 for position in 0..t {
@@ -297,7 +323,9 @@ mod tests {
                 }
             }
         }
-        assert_eq!(seen, [true; 2], "both ways were taken");
+        for way in [Way::Direct, Way::Lists, Way::Kernel] {
+            assert!(seen.contains(&way), "{way:?} was taken");
+        }
     }
 
     #[test]

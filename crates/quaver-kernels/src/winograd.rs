@@ -11,10 +11,10 @@ mod place;
 mod transform;
 mod weights;
 
-use crate::Scalar;
 use crate::buffer::{aligned, apart};
-use crate::packed::{Dense, Packed, Start, product};
+use crate::packed::{Dense, Packed, ROWS, Start, product};
 use crate::simd::{Isa, Kernel, Simd, dispatch};
+use crate::{Done, Scalar};
 
 pub(crate) use place::Tiling;
 use place::{Place, partial};
@@ -30,8 +30,33 @@ pub(crate) struct Winograd<T> {
     bias: Option<Vec<T>>,
 }
 
-/// Tiles whose transforms together should stay in the second-level cache: bytes.
-const BLOCK: usize = 384 << 10;
+/// What stays in the second-level cache while other things pass through: bytes.
+const CACHE: usize = 384 << 10;
+
+/// How many tiles are transformed and multiplied together: those whose transforms stay in a cache, or, where fetching the weights
+/// again for every few of them costs more than fetching transforms from memory, all.
+fn at_once(n_tiles: usize, tile_bytes: usize, weight_bytes: usize) -> usize {
+    // As many as the rows of a product's tile, however they are grouped.
+    let whole = |n: usize| (n / 12 * 12).clamp(12, ROWS).min(n_tiles.max(1));
+    let fetched = |block: usize| {
+        let weights = match weight_bytes > CACHE {
+            true => n_tiles.div_ceil(block) * weight_bytes,
+            false => 0,
+        };
+        // Written, and read again.
+        let transforms = match block * tile_bytes > CACHE {
+            true => 2 * n_tiles * tile_bytes,
+            false => 0,
+        };
+        weights + transforms
+    };
+    let (few, all) = (whole(CACHE / tile_bytes), whole(ROWS));
+    if fetched(all) < fetched(few) {
+        all
+    } else {
+        few
+    }
+}
 
 impl<T: Scalar> Winograd<T> {
     /// `weight(o, c, tap)` in row-major order of the nine taps.
@@ -62,7 +87,7 @@ impl<T: Scalar> Winograd<T> {
     }
 
     /// y (V × output positions × O) ← the convolution of x (V × input positions × C).
-    pub(crate) fn run(&self, x: &[T], y: &mut [T], scratch: &mut Vec<T>) {
+    pub(crate) fn run(&self, x: &[T], y: &mut [T], scratch: &mut Vec<T>, done: &mut Done<'_, T>) {
         let n_images = x.len() / self.tiling.n_input();
         assert_eq!(y.len(), n_images * self.tiling.n_output());
         let isa = self.weights[0].isa();
@@ -72,6 +97,7 @@ impl<T: Scalar> Winograd<T> {
             x,
             y,
             scratch,
+            done,
         };
         match self.tiling.tile {
             Tile::Two => dispatch(isa, Tiled::<T, 4>(job)),
@@ -80,18 +106,19 @@ impl<T: Scalar> Winograd<T> {
     }
 }
 
-struct Job<'a, T> {
+struct Job<'a, 'd, T> {
     conv: &'a Winograd<T>,
     n_images: usize,
     x: &'a [T],
     y: &'a mut [T],
     scratch: &'a mut Vec<T>,
+    done: &'a mut Done<'d, T>,
 }
 
 /// A job with N = m + 2 points per axis.
-struct Tiled<'a, T, const N: usize>(Job<'a, T>);
+struct Tiled<'a, 'd, T, const N: usize>(Job<'a, 'd, T>);
 
-impl<T: Scalar, const N: usize> Kernel<T> for Tiled<'_, T, N> {
+impl<T: Scalar, const N: usize> Kernel<T> for Tiled<'_, '_, T, N> {
     #[inline(always)]
     fn run<S: Simd<T>>(self, simd: S) {
         let Job {
@@ -100,6 +127,7 @@ impl<T: Scalar, const N: usize> Kernel<T> for Tiled<'_, T, N> {
             x,
             y,
             scratch,
+            done,
         } = self.0;
         let m = N - 2;
         // Rounded up to whole vectors, so that transforms need no remainder.
@@ -107,16 +135,18 @@ impl<T: Scalar, const N: usize> Kernel<T> for Tiled<'_, T, N> {
         let o_padded = conv.tiling.c_out.next_multiple_of(S::LANES);
         let across = conv.tiling.across();
         let n_tiles = n_images * across[0] * across[1];
-        let per_tile = N * N * (c_padded + o_padded);
-        let block = (BLOCK / size_of::<T>() / per_tile)
-            .clamp(12, 96)
-            .min(n_tiles.max(1));
+        let block = at_once(
+            n_tiles,
+            N * N * (c_padded + o_padded) * size_of::<T>(),
+            N * N * c_padded * o_padded * size_of::<T>(),
+        );
         let points = N * N;
         // From one point to the next.
         let (input_apart, output_apart) = (apart(block * c_padded), apart(block * o_padded));
         let space = aligned(scratch, points * (input_apart + output_apart));
         let (inputs, outputs) = space.split_at_mut(points * input_apart);
         let constants = Constants::new(simd);
+        let mut n_complete = 0;
         for first in (0..n_tiles).step_by(block) {
             let count = block.min(n_tiles - first);
             for tile in 0..count {
@@ -145,6 +175,9 @@ impl<T: Scalar, const N: usize> Kernel<T> for Tiled<'_, T, N> {
                     place.write::<T, S, N>(simd, constants, conv, from, output_apart, y);
                 }
             }
+            let complete = conv.tiling.n_complete(first + count);
+            done(n_complete, &mut y[n_complete..complete]);
+            n_complete = complete;
         }
     }
 }
@@ -254,6 +287,7 @@ impl Place {
 
 #[cfg(test)]
 mod tests {
+    use crate::conv::tests::backward;
     use crate::conv::{Conv, ConvOptions, ConvShape};
     use crate::window;
     use crate::{Isa, Scalar};
@@ -305,7 +339,7 @@ mod tests {
         exact.forward(&x, &mut y, &mut Vec::new());
         exact.backward_data(&u, &mut g, &mut Vec::new());
         fast.forward(&cast(&x), &mut y_fast, &mut Vec::new());
-        fast.backward_data(&cast(&u), &mut g_fast, &mut Vec::new());
+        backward(&fast, &cast(&u), &mut g_fast);
         let worst = |a: &[f64], b: &[T]| {
             let size = a.iter().fold(0.0, |m: f64, x| m.max(x.abs()));
             let pairs = a.iter().zip(b);

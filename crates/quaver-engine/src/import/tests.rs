@@ -360,6 +360,25 @@ fn ranking_before_the_logits_is_refused() {
 }
 
 #[test]
+fn an_output_that_only_steps_is_refused_with_the_step() {
+    let rounded = |to: i64| {
+        let mut cast = node("Cast", &["z"], &["y"]);
+        cast.attribute.push(AttributeProto::int("to", to));
+        let graph = read(&model(
+            info("x", 1, &[1, 2]),
+            vec![node("Neg", &["x"], &["z"]), cast],
+            &["y"],
+        ));
+        let graph = graph.unwrap();
+        let y = graph.find("y").unwrap();
+        crate::Program::<f64>::new(&graph, y, graph.inputs()).map(|_| ())
+    };
+    rounded(1).unwrap();
+    let message = rounded(7).unwrap_err().to_string();
+    assert!(message.contains("node 'y'"), "{message}");
+}
+
+#[test]
 fn every_node_that_cannot_be_read_is_named() {
     let mut argument = node("BatchNormalization", &["x", "s", "s", "s", "s"], &["b"]);
     argument

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use quaver_kernels::elementwise::Slopes;
 use quaver_kernels::weights::{bias_rows, scale_rows};
 use quaver_kernels::{Scalar, elementwise};
 
@@ -86,13 +87,17 @@ impl<T: Scalar> Step<T> for Lowered<T> {
     }
 
     fn flow(&self, _: usize) -> Flow {
-        Flow::InPlace
+        match self.is_last() {
+            true => Flow::Scaled,
+            false => Flow::InPlace,
+        }
+    }
+
+    fn slopes<'s>(&'s self, _: usize, _: &'s Saved<T>) -> Slopes<'s, T> {
+        Slopes::Factors(&self.scale)
     }
 
     fn vjp_in_place(&self, _: usize, _: &Saved<T>, g: &mut [T]) {
-        if self.is_last() {
-            return elementwise::scale(g, &self.scale);
-        }
         for (g, &scale) in g
             .chunks_exact_mut(self.inner)
             .zip(self.scale.iter().cycle())

@@ -7,6 +7,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use quaver_kernels::Scalar;
+use quaver_kernels::elementwise::Slopes;
 
 use super::operand::{Operand, Source, operands};
 use crate::EngineError;
@@ -164,22 +165,17 @@ impl<R: Rule, T: Scalar> Step<T> for Lowered<R, T> {
         if self.rule.passes(self.operand_of[input]) {
             Flow::Pass
         } else {
-            Flow::InPlace
+            Flow::Scaled
         }
     }
 
-    fn vjp_in_place(&self, input: usize, saved: &Saved<T>, g: &mut [T]) {
+    fn slopes<'s>(&'s self, input: usize, saved: &'s Saved<T>) -> Slopes<'s, T> {
         let n = saved.index[0] as usize;
         let before = self.operand_of[..input]
             .iter()
             .filter(|&&at| !self.rule.passes(at))
             .count();
-        let slopes = &saved.values[before * n..][..n];
-        for g in g.chunks_exact_mut(n) {
-            for (g, &slope) in g.iter_mut().zip(slopes) {
-                *g *= slope;
-            }
-        }
+        Slopes::Factors(&saved.values[before * n..][..n])
     }
 
     fn param_rows(&self, param: Trained, x: &[&[T]], gy: &[T], rows: &mut [T], _: &mut Vec<T>) {

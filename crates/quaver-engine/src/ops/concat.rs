@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
-use quaver_kernels::Scalar;
+use quaver_kernels::{Done, Scalar};
 
 use super::operand::{Operand, Source, operands};
 use crate::EngineError;
 use crate::onnx::node::{Input, NodeContext};
 use crate::op::{Built, ChannelsLast, LayoutContext, Lower, Operator, Saved, Step};
 use crate::tensor::Tensor;
+
+/// About how many elements are handed on at once: few enough to be in the nearest cache still.
+const STRETCH: usize = 2048;
 
 #[derive(Debug, Clone)]
 struct Concat {
@@ -64,7 +67,19 @@ impl<T: Scalar> Step<T> for Lowered<T> {
         }
     }
 
-    fn vjp(&self, input: usize, _: &Saved<T>, gy: &[T], gx: &mut [T], _: &mut Vec<T>) {
+    fn vjp(&self, input: usize, saved: &Saved<T>, gy: &[T], gx: &mut [T], scratch: &mut Vec<T>) {
+        self.vjp_then(input, saved, gy, gx, scratch, &mut |_, _| {});
+    }
+
+    fn vjp_then(
+        &self,
+        input: usize,
+        _: &Saved<T>,
+        gy: &[T],
+        gx: &mut [T],
+        _: &mut Vec<T>,
+        done: &mut Done<'_, T>,
+    ) {
         let total: usize = self.widths.iter().sum();
         let at = self
             .sources
@@ -72,11 +87,19 @@ impl<T: Scalar> Step<T> for Lowered<T> {
             .position(|source| matches!(source, Source::Input(at) if *at == input))
             .expect("every input of the step is an operand");
         let (offset, width) = (self.widths[..at].iter().sum(), self.widths[at]);
-        for (gx, gy) in gx
-            .chunks_exact_mut(width.max(1))
-            .zip(gy.chunks_exact(total))
-        {
-            gx.copy_from_slice(&gy[offset..][..width]);
+        if width == 0 {
+            return;
+        }
+        let rows = (STRETCH / width).max(1);
+        let stretches = gx
+            .chunks_mut(rows * width)
+            .zip(gy.chunks(rows * total))
+            .enumerate();
+        for (at, (gx, gy)) in stretches {
+            for (gx, gy) in gx.chunks_exact_mut(width).zip(gy.chunks_exact(total)) {
+                gx.copy_from_slice(&gy[offset..][..width]);
+            }
+            done(at * rows * width, gx);
         }
     }
 }

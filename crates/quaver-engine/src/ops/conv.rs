@@ -6,9 +6,9 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use quaver_kernels::Scalar;
 use quaver_kernels::conv::{Conv as Kernel, ConvOptions, ConvShape};
 use quaver_kernels::weights::{bias_gram, bias_rows};
+use quaver_kernels::{Done, Scalar};
 
 use super::affine::Affine;
 use super::channels::Layout;
@@ -102,6 +102,22 @@ impl<T: Scalar> Step<T> for Lowered<T> {
             .run(gy, gx, (c_out, c_in), (n_out, n_in), |gy, gx| {
                 self.kernel.backward_data(gy, gx, scratch);
             });
+    }
+
+    fn vjp_then(
+        &self,
+        input: usize,
+        saved: &Saved<T>,
+        gy: &[T],
+        gx: &mut [T],
+        scratch: &mut Vec<T>,
+        done: &mut Done<'_, T>,
+    ) {
+        if self.layout == Layout::ChannelsLast {
+            return self.kernel.backward_data_then(gy, gx, scratch, done);
+        }
+        self.vjp(input, saved, gy, gx, scratch);
+        done(0, gx);
     }
 
     fn param_rows(

@@ -3,7 +3,8 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use quaver_kernels::{Scalar, elementwise};
+use quaver_kernels::Scalar;
+use quaver_kernels::elementwise::Slopes;
 
 use crate::EngineError;
 use crate::onnx::node::NodeContext;
@@ -66,15 +67,13 @@ impl<T: Scalar, C: Curve> Step<T> for Elementwise<C> {
     }
 
     fn flow(&self, _: usize) -> Flow {
-        Flow::InPlace
+        Flow::Scaled
     }
 
-    fn vjp_in_place(&self, _: usize, saved: &Saved<T>, g: &mut [T]) {
-        if C::SLOPE_IS_BIT {
-            // A select rather than a product: it cannot turn an infinite cotangent into NaN.
-            elementwise::mask(g, &saved.mask);
-        } else {
-            elementwise::scale(g, &saved.values);
+    fn slopes<'s>(&'s self, _: usize, saved: &'s Saved<T>) -> Slopes<'s, T> {
+        match C::SLOPE_IS_BIT {
+            true => Slopes::Bits(&saved.mask),
+            false => Slopes::Factors(&saved.values),
         }
     }
 }

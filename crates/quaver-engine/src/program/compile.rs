@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::iter::repeat;
 
+use super::onward::link;
 use super::{Instruction, ParamUse, Path, Place, Program, Stage, Target};
 use crate::graph::{Graph, Node, Param, ValueId};
 use crate::op::{Flow, ProgramOptions, Real};
@@ -36,16 +37,10 @@ pub(super) fn compile<T: Real>(
         .iter()
         .map(|node| uses(&graph, node, &wrt))
         .collect();
-    for value in &wrt {
-        if !on_path(&graph, &trained, &wrt, std::slice::from_ref(value))[output.index()] {
-            return Err(EngineError::new(
-                EngineErrorKind::Option,
-                format!(
-                    "'{}' does not depend on '{}'",
-                    graph.name(output),
-                    graph.name(*value)
-                ),
-            ));
+    for &value in &wrt {
+        let on_path = on_path(&graph, &trained, &wrt, &[value]);
+        if !on_path[output.index()] {
+            return Err(independent(&graph, output, value, &on_path));
         }
     }
     let on_path = on_path(&graph, &trained, &wrt, &wrt);
@@ -58,7 +53,7 @@ pub(super) fn compile<T: Real>(
         slot: plan.slot_of[value.index()].unwrap_or(usize::MAX),
         n_elements: graph.n_elements(value),
     };
-    let instructions: Vec<Instruction<T>> = graph
+    let mut instructions: Vec<Instruction<T>> = graph
         .nodes
         .iter()
         .zip(&trained)
@@ -81,6 +76,7 @@ pub(super) fn compile<T: Real>(
             }
         })
         .collect();
+    link(&mut instructions, &wrt);
     if plan.slot_of[output.index()].is_none() {
         return Err(EngineError::format(format!(
             "output '{}' does not depend on the input",
@@ -240,6 +236,28 @@ fn on_path(
     on_path
 }
 
+/// What is said where no cotangent of `output` reaches `value`; `on_path` is what depends on that.
+fn independent(graph: &Graph, output: ValueId, value: ValueId, on_path: &[bool]) -> EngineError {
+    let mut message = format!(
+        "'{}' does not depend on '{}'",
+        graph.name(output),
+        graph.name(value)
+    );
+    // The last step on a way between them that no cotangent passes.
+    let nodes = graph.nodes.iter().zip(graph.needed_for(output));
+    let mut ends = nodes.filter(|(node, is_needed)| {
+        let is_reached = |value: &ValueId| on_path[value.index()];
+        *is_needed && !is_reached(&node.output) && node.inputs.iter().any(is_reached)
+    });
+    if let Some((node, _)) = ends.next_back() {
+        message += &format!(
+            " but through node '{}', whose derivative is zero wherever it has one; choose an output before it",
+            node.name
+        );
+    }
+    EngineError::new(EngineErrorKind::Option, message)
+}
+
 fn paths(graph: &Graph, node: &Node, on_path: &[bool], flow: impl Fn(usize) -> Flow) -> Vec<Path> {
     let n_output = graph.n_elements(node.output);
     let inputs = node.inputs.iter().enumerate();
@@ -256,6 +274,7 @@ fn paths(graph: &Graph, node: &Node, on_path: &[bool], flow: impl Fn(usize) -> F
                 n_input,
                 broadcast: is_broadcast
                     .then(|| broadcast_index(graph.shape(value), graph.shape(node.output))),
+                onward: Vec::new(),
             }
         })
         .collect()

@@ -23,6 +23,15 @@ impl Tiling {
         self.output.map(|n| n.div_ceil(self.tile.outputs()))
     }
 
+    /// Elements of the images that are complete when the first `n_tiles` tiles of them are: whole rows of tiles.
+    pub(super) fn n_complete(&self, n_tiles: usize) -> usize {
+        let [down, across] = self.across();
+        let rows = n_tiles / across;
+        let [height, width] = self.output;
+        let in_image = (rows % down * self.tile.outputs()).min(height);
+        (rows / down * height + in_image) * width * self.c_out
+    }
+
     /// Elements of one image that is read.
     pub(super) fn n_input(&self) -> usize {
         self.input[0] * self.input[1] * self.c_in

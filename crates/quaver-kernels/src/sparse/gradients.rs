@@ -1,0 +1,194 @@
+//! Gradients of a layer's weights, J_k = Σₜ δ_k(t) a(t)ᵀ, from cotangents that are zero in the same places: an output's row is a
+//! sum over the positions at which its cotangents are not zero.
+
+use super::{Active, LINE, MOST_ROWS, PANEL_BYTES, Tile, cost, rows_at_once, share};
+use crate::Scalar;
+use crate::packed::{Columns, PANEL, Panels, Start};
+use crate::simd::{Isa, Kernel, Simd, dispatch};
+use crate::weights::LayerShape;
+
+/// Elements that [`gradients`] needs beside its result.
+pub(crate) fn space<T: Scalar>(shape: LayerShape, v: usize) -> usize {
+    let isa = Isa::best();
+    panel_space::<T>(isa, shape) + LINE * depth::<T>(isa) * v + MOST_ROWS
+}
+
+fn panel_space<T: Scalar>(isa: Isa, shape: LayerShape) -> usize {
+    // What follows starts on a cache line too.
+    Panels::<T>::len(isa, shape.positions, shape.inputs).next_multiple_of(LINE)
+}
+
+/// Positions whose part of a panel stays in the nearest cache.
+fn depth<T: Scalar>(isa: Isa) -> usize {
+    PANEL_BYTES / (PANEL * isa.lanes::<T>() * size_of::<T>())
+}
+
+/// What [`gradients`] costs for cotangents gy (V × T × O), relative to forming gradients without looking for zeros; `None` if
+/// it cannot be done.
+pub(crate) fn gradients_cost<T: Scalar>(shape: LayerShape, gy: &[T], v: usize) -> Option<f64> {
+    let (t, o) = (shape.positions, shape.outputs);
+    let fits = v >= super::FEWEST && t * o > 0 && u16::try_from(t).is_ok();
+    fits.then(|| cost(v, shape.inputs, share(gy, v, t, o)))
+}
+
+/// rows (V × O × C) ← J_k of every cotangent, for x (T × C) and gy (V × T × O), which [`gradients_cost`] has found fit.
+pub(crate) fn gradients<T: Scalar>(
+    shape: LayerShape,
+    x: &[T],
+    gy: &[T],
+    rows: &mut [T],
+    space: &mut [T],
+) {
+    let (t, c, o) = (shape.positions, shape.inputs, shape.outputs);
+    let v = rows.len() / (o * c).max(1);
+    let isa = Isa::best();
+    let (panels, values) = space.split_at_mut(panel_space::<T>(isa, shape));
+    let active = Active {
+        x: gy,
+        v,
+        n: t,
+        c: o,
+        depth: o,
+        first: 0,
+        lists: Vec::new(),
+        channels: Vec::new(),
+        values,
+    };
+    dispatch(
+        isa,
+        Job {
+            active,
+            weights: Panels::pack(isa, t, c, x, panels),
+            rows,
+        },
+    );
+}
+
+struct Job<'a, T> {
+    /// Its lists are of positions, one for each of a line of outputs.
+    active: Active<'a, T>,
+    /// x.
+    weights: Panels<'a, T>,
+    rows: &'a mut [T],
+}
+
+impl<T: Scalar> Kernel<T> for Job<'_, T> {
+    #[inline(always)]
+    fn run<S: Simd<T>>(self, simd: S) {
+        let Job {
+            mut active,
+            weights,
+            rows: gradients,
+        } = self;
+        let (v, t, o, c) = (active.v, active.n, active.c, weights.n());
+        assert_eq!(gradients.len(), v * o * c, "rows are V × O × C");
+        let depth = depth::<T>(weights.isa());
+        let rows = rows_at_once::<T, S>(v);
+        let y = gradients.as_mut_ptr();
+        for output in (0..o).step_by(LINE) {
+            for start in (0..t).step_by(depth) {
+                active.fill_across(simd, output, start..t.min(start + depth));
+                let mut column = 0;
+                while column < c {
+                    let (panel, vectors) = weights.panel(column);
+                    for lane in 0..LINE.min(o - output) {
+                        for first in (0..v).step_by(rows) {
+                            let tile = Tile {
+                                simd,
+                                active: &active,
+                                list: 0,
+                                goes_on: start > 0,
+                                from: &[lane as u32],
+                                first,
+                                panel,
+                                columns: Columns {
+                                    start: Start::Zero,
+                                    column,
+                                    width: (c - column).min(vectors * S::LANES),
+                                },
+                                y: y.wrapping_add((first * o + output + lane) * c + column),
+                                y_image: o * c,
+                                n_rows: rows.min(v - first),
+                            };
+                            // SAFETY: lists hold positions below T, for each of which a panel has a row; outputs are below O,
+                            // and n_rows cotangents are left.
+                            unsafe { tile.run_any(vectors) };
+                        }
+                    }
+                    column += vectors * S::LANES;
+                }
+            }
+        }
+    }
+}
+
+impl<T: Scalar> Active<'_, T> {
+    /// Makes lists of `positions`, in place of those before: for each of LINE channels from `start` on, where it is not zero.
+    #[inline(always)]
+    fn fill_across<S: Simd<T>>(
+        &mut self,
+        simd: S,
+        start: usize,
+        positions: std::ops::Range<usize>,
+    ) {
+        let (v, room) = (self.v, positions.len());
+        self.channels.resize(LINE * room, 0);
+        let mut ends: [usize; LINE] = std::array::from_fn(|lane| lane * room);
+        let mut line = vec![T::ZERO; v * LINE];
+        for position in positions {
+            let any = self.read(simd, position, start, &mut line);
+            let (mut lanes, mut n_lanes) = ([0; LINE], 0);
+            for (lane, any) in any.iter().enumerate() {
+                // Without a branch: which are active is anyone's guess.
+                lanes[n_lanes] = lane;
+                n_lanes += usize::from(*any != T::ZERO);
+            }
+            for &lane in &lanes[..n_lanes] {
+                let at = ends[lane];
+                self.channels[at] = position as u16;
+                for (image, value) in self.values[at * v..][..v].iter_mut().enumerate() {
+                    *value = line[image * LINE + lane];
+                }
+                ends[lane] += 1;
+            }
+        }
+        self.lists.clear();
+        let lists = ends.iter().enumerate();
+        self.lists
+            .extend(lists.map(|(lane, &end)| ((lane * room) as u32, end as u32)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sparse::tests::cotangents;
+
+    #[test]
+    fn agrees_with_the_definition() {
+        for (t, c, o) in [(5, 70, 3), (300, 130, 17), (600, 65, 16)] {
+            let shape = LayerShape {
+                positions: t,
+                inputs: c,
+                outputs: o,
+            };
+            let x: Vec<f64> = (0..t * c).map(|i| (i as f64 * 0.7).sin()).collect();
+            for (v, zeros) in [(3, 0.9), (9, 0.7), (13, 1.0)] {
+                let gy = cotangents(t * o, v, zeros);
+                let mut rows = vec![f64::NAN; v * o * c];
+                let mut scratch = vec![0.0; space::<f64>(shape, v)];
+                assert!(gradients_cost(shape, &gy, v).is_some_and(|cost| cost < 1.0));
+                gradients(shape, &x, &gy, &mut rows, &mut scratch);
+                for (at, row) in rows.iter().enumerate() {
+                    let (k, output, input) = (at / (o * c), at / c % o, at % c);
+                    let terms = (0..t)
+                        .map(|t| gy[(k * shape.positions + t) * o + output] * x[t * c + input]);
+                    let want: f64 = terms.sum();
+                    assert!((row - want).abs() < 1e-11 * (1.0 + want.abs()));
+                }
+            }
+            let full = cotangents(t * o, 9, 0.0);
+            assert!(gradients_cost(shape, &full, 9).is_some_and(|cost| cost > 1.0));
+        }
+    }
+}
