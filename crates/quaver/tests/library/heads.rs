@@ -1,6 +1,5 @@
 //! Models beyond one input and one softmax: several inputs, token ids, several labels, regressions; and samples that
 //! fail without taking others with them. Every number against central differences of the outputs.
-#![allow(clippy::unwrap_used, reason = "a test")]
 
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;

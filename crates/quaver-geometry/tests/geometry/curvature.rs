@@ -1,9 +1,6 @@
 //! Second-order influence against explicit Hessians and Christoffel symbols, and against the sphere that a softmax is.
-#![allow(clippy::unwrap_used, reason = "a test")]
 
-mod common;
-
-use common::cases::{Case, case, close, first, flat, gradient, value};
+use crate::common::cases::{Case, case, close, first, flat, gradient, value};
 use faer::Mat;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;

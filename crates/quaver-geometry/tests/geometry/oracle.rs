@@ -4,11 +4,9 @@
 //! comparison allows for that loss: 60-digit arithmetic shows Quaver's value to be right to the last digit there.
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test")]
 
-mod common;
-
 use std::collections::BTreeMap;
 
-use common::{Arrays, data};
+use crate::common::{Arrays, data};
 use quaver_geometry::{ClassGram, Measures, Objective, Settings, Softmax, measure};
 
 /// Relative differences by quantity, worst over samples, in units of what is tolerated.

@@ -2,7 +2,7 @@
 #![allow(dead_code, reason = "not every test uses every helper")]
 
 pub mod cases;
-#[path = "../../../quaver-engine/tests/common/mod.rs"]
+#[path = "../../../../quaver-engine/tests/common/mod.rs"]
 mod shared;
 
 #[allow(unused_imports, reason = "not every test uses every helper")]

@@ -1,10 +1,7 @@
 //! Every objective of every family against explicit n × n algebra, with gradients by finite differences of the
 //! textbook formula.
-#![allow(clippy::unwrap_used, reason = "a test")]
 
-mod common;
-
-use common::cases::{Case, case, close, explicit, first, gradient, value};
+use crate::common::cases::{Case, case, close, explicit, first, gradient, value};
 use faer::Mat;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
@@ -78,7 +75,7 @@ proptest! {
         let n = case.n;
         // Diagonally dominant, hence invertible.
         let a = Mat::from_fn(n, n, |i, j| a[i * n + j] + if i == j { n as f64 + 1.0 } else { 0.0 });
-        let moved = Case { j: common::cases::flat(&(case.jacobian() * &a)), ..case.clone() };
+        let moved = Case { j: crate::common::cases::flat(&(case.jacobian() * &a)), ..case.clone() };
         for objective in case.objectives() {
             let (m, moved) = (measures(&case, objective), measures(&moved, objective));
             if clear(&m) && clear(&moved) {
@@ -90,7 +87,7 @@ proptest! {
 
     #[test]
     fn a_larger_block_has_more_influence(case in case()) {
-        let part = Case { j: common::cases::flat(&first(&case.jacobian(), case.n.div_ceil(2))), n: case.n.div_ceil(2), ..case.clone() };
+        let part = Case { j: crate::common::cases::flat(&first(&case.jacobian(), case.n.div_ceil(2))), n: case.n.div_ceil(2), ..case.clone() };
         for objective in case.objectives() {
             let (small, large) = (measures(&part, objective), measures(&case, objective));
             prop_assert!(small.fi <= large.fi * (1.0 + 1e-7) + 1e-12 && small.fi_max == large.fi_max);

@@ -1,12 +1,9 @@
 //! From an ONNX file and samples to measures, against float64 oracles of another framework.
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test")]
 
-#[path = "../../quaver-engine/tests/common/mod.rs"]
-mod common;
-
 use std::collections::BTreeMap;
 
-use common::{Arrays, data};
+use crate::common::{Arrays, data};
 use quaver::{InMemory, LabelChoice, LoadOptions, Model, Precision, ScoreOptions};
 
 /// The largest differences by quantity, relative and in units of what is tolerated.

@@ -1,5 +1,4 @@
 //! The identities that the measures must satisfy whatever the network, on random Jacobians.
-#![allow(clippy::unwrap_used, reason = "a test")]
 
 use faer::Mat;
 use proptest::prelude::*;

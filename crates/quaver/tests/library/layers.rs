@@ -1,5 +1,4 @@
 //! A study of layers against its own scores.
-#![allow(clippy::unwrap_used, reason = "a test")]
 
 use std::num::NonZeroUsize;
 use std::sync::atomic::AtomicBool;
@@ -85,7 +84,7 @@ fn the_order_of_the_layers_is_that_of_the_network() {
 fn disturbed_layers_react_as_predicted() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("net.onnx");
-    std::fs::write(&path, include_bytes!("../assets/demo_glyphs.onnx")).unwrap();
+    std::fs::write(&path, include_bytes!("../../assets/demo_glyphs.onnx")).unwrap();
     let load = LoadOptions::default();
     let network = Model::load(&path, &load).unwrap();
     let glyphs = GlyphSet::generate(&GlyphOptions {
@@ -178,7 +177,7 @@ fn disturbed_layers_react_as_predicted() {
 fn a_unit_knocked_out_is_a_unit_that_is_not_there() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("net.onnx");
-    std::fs::write(&path, include_bytes!("../assets/demo_glyphs.onnx")).unwrap();
+    std::fs::write(&path, include_bytes!("../../assets/demo_glyphs.onnx")).unwrap();
     let load = LoadOptions::default();
     let glyphs = GlyphSet::generate(&GlyphOptions {
         n_samples: 6,

@@ -1,9 +1,6 @@
 //! Merged classes against the whole problem, on explicit Jacobians.
-#![allow(clippy::unwrap_used, reason = "a test")]
 
-mod common;
-
-use common::cases::{Case, case, close, flat};
+use crate::common::cases::{Case, case, close, flat};
 use faer::Mat;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;

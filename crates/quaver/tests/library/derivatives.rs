@@ -1,5 +1,4 @@
 //! Predictions, Jacobians and class Grams against differences, each other and the scores.
-#![allow(clippy::unwrap_used, reason = "a test")]
 
 use quaver::demo::{GlyphOptions, GlyphSet};
 use quaver::{

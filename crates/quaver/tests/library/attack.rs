@@ -1,14 +1,11 @@
 //! Attacks on real networks: against PyTorch's, and what must hold whatever the network.
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test")]
 
-#[path = "../../quaver-engine/tests/common/mod.rs"]
-mod common;
-
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use common::{Arrays, data};
+use crate::common::{Arrays, data};
 use quaver::demo::{GlyphOptions, GlyphSet};
 use quaver::{
     AttackOptions, AttackSummary, AttackTable, Attacked, Bounds, Dataset, ErrorKind, InMemory,

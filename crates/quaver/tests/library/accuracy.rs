@@ -1,12 +1,9 @@
 //! Networks that others trained classify real images as well as their authors say, read with their preprocessing.
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test")]
 
-#[path = "../../quaver-engine/tests/common/mod.rs"]
-mod common;
-
 use std::path::Path;
 
-use common::data;
+use crate::common::data;
 use quaver::{LoadOptions, Model, OpenOptions};
 use quaver_engine::Program;
 

@@ -1,5 +1,4 @@
 //! Outliers, simulated data and comparisons, on data that the library draws itself.
-#![allow(clippy::unwrap_used, reason = "a test")]
 
 use quaver::compare::{CompareStudy, Side};
 use quaver::curves::Roc;

@@ -1,5 +1,4 @@
 //! What a map reads off whitened coordinates, against the measures of the same Gram.
-#![allow(clippy::unwrap_used, reason = "a test")]
 
 use faer::{Mat, Side};
 use quaver_geometry::{

@@ -1,12 +1,11 @@
 //! Blocks: names, sums, and the identities that tie them together.
-#![allow(clippy::unwrap_used, reason = "a test")]
 
 use quaver::{
     Classes, InMemory, LoadOptions, Model, ObjectiveChoice, Precision, Score, ScoreOptions,
 };
 
 fn model() -> Model {
-    let bytes = include_bytes!("../assets/demo_glyphs.onnx");
+    let bytes = include_bytes!("../../assets/demo_glyphs.onnx");
     Model::from_bytes(bytes, &LoadOptions::default()).unwrap()
 }
 

@@ -1,13 +1,10 @@
 //! What callers of the library rely on: determinism, an end on request, errors that say what is wrong.
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test")]
 
-#[path = "../../quaver-engine/tests/common/mod.rs"]
-mod common;
-
 use std::num::NonZeroUsize;
 use std::sync::atomic::AtomicBool;
 
-use common::data;
+use crate::common::data;
 use quaver::demo::{GlyphOptions, GlyphSet};
 use quaver::{ErrorKind, InMemory, LabelChoice, LoadOptions, Model, ScoreOptions};
 

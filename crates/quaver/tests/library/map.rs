@@ -1,13 +1,10 @@
 //! Maps against what they are by definition, window by window, and against the oracles of another framework.
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test")]
 
-#[path = "../../quaver-engine/tests/common/mod.rs"]
-mod common;
-
 use std::num::NonZeroUsize;
 use std::sync::atomic::AtomicBool;
 
-use common::{Arrays, data};
+use crate::common::{Arrays, data};
 use quaver::{
     Classes, Dataset, ErrorKind, ImageMap, InMemory, LabelChoice, LoadOptions, MapMeasure,
     MapOptions, Mapped, Model, ObjectiveChoice, Precision, Region, SampleFailure, ScoreOptions,
