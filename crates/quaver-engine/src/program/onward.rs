@@ -10,7 +10,8 @@ use crate::op::Flow;
 /// Finds for each path that writes which steps its cotangent can go through in stretches ([`Path::onward`]).
 pub(super) fn link<T>(instructions: &mut [Instruction<T>], wrt: &[ValueId]) {
     let mut producer = HashMap::new();
-    // Going back, the first step of the graph that reads a value is the last to reach it, by the last of its paths.
+    // Going back, the first step of the graph that reads a value is the last to reach it, by the last of its paths. What comes to
+    // it all the same, from a layer that uses it as a parameter, goes on by itself in its turn: sums do not mind.
     let mut last = HashMap::new();
     for (at, instruction) in instructions.iter().enumerate() {
         producer.insert(instruction.value, at);

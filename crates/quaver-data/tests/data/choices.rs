@@ -1,9 +1,7 @@
 //! What can be chosen with options beyond what the data say of themselves.
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test")]
 
-mod common;
-
-use common::*;
+use crate::common::*;
 use quaver_data::{Dataset, Layout, OpenOptions, Subset, format_names, open};
 
 fn of_format(name: &str) -> OpenOptions {

@@ -1,9 +1,6 @@
 //! Arrays as another library writes them are read back, whatever their number type and byte order.
-#![allow(clippy::unwrap_used, reason = "a test")]
 
-mod common;
-
-use common::*;
+use crate::common::*;
 use npyz::{AutoSerialize, DType, WriteOptions, WriterBuilder};
 use proptest::prelude::*;
 use zip::CompressionMethod::{Deflated, Stored};

@@ -1,11 +1,9 @@
 //! What happens around a source while it is read: many threads at once, and files that shrink or go.
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test")]
 
-mod common;
-
 use std::fs::{self, OpenOptions};
 
-use common::*;
+use crate::common::*;
 
 /// The values, label and key of a sample, or why there are none.
 fn seen(data: &dyn quaver_data::Dataset, index: usize) -> String {

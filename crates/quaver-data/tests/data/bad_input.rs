@@ -1,9 +1,7 @@
 //! Data and options that are refused, and what is said about them.
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test")]
 
-mod common;
-
-use common::*;
+use crate::common::*;
 use image::ImageFormat;
 use quaver_data::DataErrorKind::{Format, Io, Labels, NotFinite, Option, Shape};
 use quaver_data::{DataErrorKind, Layout, OpenOptions, open};

@@ -1,9 +1,6 @@
 //! Arrays in Fortran order are the arrays that they are in C order.
-#![allow(clippy::unwrap_used, reason = "a test")]
 
-mod common;
-
-use common::*;
+use crate::common::*;
 use proptest::prelude::*;
 use quaver_data::Dataset;
 use zip::CompressionMethod::{Deflated, Stored};

@@ -1,12 +1,10 @@
 //! Files as other libraries write them: pandas, pyarrow, polars, Pillow, tarfile. `tools/data_fixtures.py` made them.
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test")]
 
-mod common;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use common::*;
+use crate::common::*;
 use quaver_data::{
     DataError, DataErrorKind, Dataset, InputFile, Interpolation, Joined, OpenOptions, Resize, open,
     open_part,

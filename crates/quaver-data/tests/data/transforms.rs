@@ -1,9 +1,6 @@
 //! Preprocessing from files: what they say arrives in the options, and what is not understood is refused by name.
-#![allow(clippy::unwrap_used, reason = "a test")]
 
-mod common;
-
-use common::*;
+use crate::common::*;
 use quaver_data::{Centre, Colours, Crop, Interpolation, Layout, OpenOptions, Resize, open};
 
 fn read(text: &str) -> Result<OpenOptions, String> {

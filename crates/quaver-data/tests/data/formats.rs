@@ -1,9 +1,7 @@
 //! Every format, read as it is meant to be.
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test")]
 
-mod common;
-
-use common::*;
+use crate::common::*;
 use image::ImageFormat;
 use quaver_data::{DataErrorKind, Layout, OpenOptions, Sample, check_labels, open};
 use zip::CompressionMethod;
