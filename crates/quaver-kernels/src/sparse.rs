@@ -10,7 +10,7 @@ use std::ops::Range;
 use crate::buffer::aligned;
 use crate::direct::{Direct, OUTSIDE, Phase};
 use crate::packed::{Columns, PANEL, Panels, Start, each_row};
-use crate::simd::{Kernel, Simd};
+use crate::simd::{Isa, Kernel, Simd};
 use crate::{Done, Scalar};
 
 pub(crate) use gradients::{gradients, gradients_cost, space};
@@ -71,7 +71,6 @@ impl<'a, T: Scalar> Active<'a, T> {
         if cost(v, conv.n_terms(), share(x, v, n, c)) > 1.0 {
             return None;
         }
-        let depth = PANEL_BYTES / (PANEL * conv.isa().lanes::<T>() * size_of::<T>());
         let at_once = if conv.is_pointwise() {
             block::<T>(v, c, n)
         } else {
@@ -82,7 +81,7 @@ impl<'a, T: Scalar> Active<'a, T> {
             v,
             n,
             c,
-            depth,
+            depth: depth::<T>(conv.isa()),
             first: 0,
             lists: Vec::new(),
             channels: Vec::new(),
@@ -205,6 +204,11 @@ fn share<T: Scalar>(x: &[T], v: usize, n: usize, c: usize) -> f64 {
         n_seen += c;
     }
     n_active as f64 / n_seen as f64
+}
+
+/// Rows of a panel that stay in the nearest cache.
+fn depth<T: Scalar>(isa: Isa) -> usize {
+    PANEL_BYTES / (PANEL * isa.lanes::<T>() * size_of::<T>())
 }
 
 /// Positions, of n, that are gone through together: as evenly as can be.
@@ -398,7 +402,6 @@ impl<T: Scalar, S: Simd<T>> Tile<'_, '_, T, S> {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::Isa;
     use crate::conv::tests::{backward, seeks};
     use crate::conv::{Conv, ConvOptions, ConvShape};
     use crate::window::{AXES, Window};

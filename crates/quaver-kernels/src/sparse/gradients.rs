@@ -1,9 +1,11 @@
 //! Gradients of a layer's weights, J_k = Σₜ δ_k(t) a(t)ᵀ, from cotangents that are zero in the same places: an output's row is a
 //! sum over the positions at which its cotangents are not zero.
 
-use super::{Active, LINE, MOST_ROWS, PANEL_BYTES, Tile, cost, rows_at_once, share};
+use std::ops::Range;
+
+use super::{Active, LINE, MOST_ROWS, Tile, cost, depth, rows_at_once, share};
 use crate::Scalar;
-use crate::packed::{Columns, PANEL, Panels, Start};
+use crate::packed::{Columns, Panels, Start};
 use crate::simd::{Isa, Kernel, Simd, dispatch};
 use crate::weights::LayerShape;
 
@@ -16,11 +18,6 @@ pub(crate) fn space<T: Scalar>(shape: LayerShape, v: usize) -> usize {
 fn panel_space<T: Scalar>(isa: Isa, shape: LayerShape) -> usize {
     // What follows starts on a cache line too.
     Panels::<T>::len(isa, shape.positions, shape.inputs).next_multiple_of(LINE)
-}
-
-/// Positions whose part of a panel stays in the nearest cache.
-fn depth<T: Scalar>(isa: Isa) -> usize {
-    PANEL_BYTES / (PANEL * isa.lanes::<T>() * size_of::<T>())
 }
 
 /// What [`gradients`] costs for cotangents gy (V × T × O), relative to forming gradients without looking for zeros; `None` if
@@ -125,12 +122,7 @@ impl<T: Scalar> Kernel<T> for Job<'_, T> {
 impl<T: Scalar> Active<'_, T> {
     /// Makes lists of `positions`, in place of those before: for each of LINE channels from `start` on, where it is not zero.
     #[inline(always)]
-    fn fill_across<S: Simd<T>>(
-        &mut self,
-        simd: S,
-        start: usize,
-        positions: std::ops::Range<usize>,
-    ) {
+    fn fill_across<S: Simd<T>>(&mut self, simd: S, start: usize, positions: Range<usize>) {
         let (v, room) = (self.v, positions.len());
         self.channels.resize(LINE * room, 0);
         let mut ends: [usize; LINE] = std::array::from_fn(|lane| lane * room);
