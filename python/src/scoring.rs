@@ -154,7 +154,14 @@ pub fn left_out(
     let Some(first) = first else {
         return Ok(());
     };
-    let message = format!("{n_failed} of {n_samples} samples are left out; {first}");
+    warn(
+        py,
+        &format!("{n_failed} of {n_samples} samples are left out; {first}"),
+    )
+}
+
+/// Warns Python.
+pub fn warn(py: Python<'_>, message: &str) -> PyResult<()> {
     let message = std::ffi::CString::new(message.replace('\0', " ")).unwrap_or_default();
     PyErr::warn(py, &py.get_type::<PyUserWarning>(), &message, 1)
 }

@@ -274,6 +274,17 @@ pub fn chosen(
     })
 }
 
+/// Refuses a folder where a network is expected, which is a store that is none.
+pub fn check_file_of_model(path: &Path) -> Result<(), Failure> {
+    match path.is_dir() {
+        false => Ok(()),
+        true => Err(Failure::Input(format!(
+            "{}: is a folder, and no store of Grams in it (no store.json); give an ONNX file or a store",
+            path.display()
+        ))),
+    }
+}
+
 /// Refuses labels that the network has no class for, and data without labels where they are `needed`.
 pub fn check_labels(
     dataset: &dyn Dataset,

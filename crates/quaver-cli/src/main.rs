@@ -15,9 +15,11 @@ mod rows;
 mod scoring;
 mod sources;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser};
 
 use commands::Command;
 use console::Console;
@@ -59,7 +61,17 @@ Exit status:
   3 done, but some samples could not be read or scored   130 interrupted";
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) if error.use_stderr() && !is_help(error.kind()) => {
+            Console::new(false, false).error(one_line(
+                &error.render().to_string(),
+                named(std::env::args_os()).as_deref(),
+            ));
+            return ExitCode::from(2);
+        }
+        Err(help) => help.exit(),
+    };
     let console = Console::new(cli.quiet, cli.verbose);
     match cli.command.run(&console) {
         Ok(()) => ExitCode::SUCCESS,
@@ -72,10 +84,38 @@ fn main() -> ExitCode {
     }
 }
 
+/// Whether help was asked for, or is what somebody needs who gave nothing at all.
+fn is_help(kind: ErrorKind) -> bool {
+    kind == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+}
+
+/// What is wrong with the command line, on one line as every other error: what clap says, less the usage that it repeats,
+/// for which there is the help of `command`.
+fn one_line(rendered: &str, command: Option<&str>) -> String {
+    let said = rendered.strip_prefix("error: ").unwrap_or(rendered);
+    let said = said.split("Usage: ").next().unwrap_or(said);
+    let said = said.split("For more information").next().unwrap_or(said);
+    let parts = said.split("\n\n").map(|part| {
+        let words: Vec<&str> = part.split_whitespace().collect();
+        words.join(" ")
+    });
+    // That a misspelt option could be a value is of no help to anybody.
+    let helps = |part: &String| !part.is_empty() && !part.starts_with("tip: to pass");
+    let parts: Vec<String> = parts.filter(helps).collect();
+    let command = command.map_or_else(String::new, |name| format!("{name} "));
+    format!("{} (quaver {command}--help)", parts.join("; "))
+}
+
+/// The name of the command in a command line.
+fn named(words: impl IntoIterator<Item = OsString>) -> Option<String> {
+    let words = words.into_iter().skip(1);
+    let command = Cli::command();
+    let is_name = |word: OsString| Some(command.find_subcommand(word)?.get_name().to_owned());
+    words.map(is_name).next()?
+}
+
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     /// Lines that the help would break cannot be copied as they stand.
@@ -91,5 +131,31 @@ mod tests {
         };
         check(&whole);
         whole.get_subcommands().for_each(check);
+    }
+
+    #[test]
+    fn a_wrong_command_line_is_told_on_one_line() {
+        let told = |words: &[&str]| {
+            let error = Cli::try_parse_from(words).unwrap_err();
+            let command = named(words.iter().map(OsString::from));
+            one_line(&error.render().to_string(), command.as_deref())
+        };
+        assert_eq!(
+            told(&["quaver", "score", "a.onnx", "b.npz", "--limi", "3"]),
+            "unexpected argument '--limi' found; tip: a similar argument exists: '--limit' (quaver score --help)"
+        );
+        assert_eq!(
+            told(&["quaver", "compare", "a.onnx"]),
+            "the following required arguments were not provided: --train <DATA> --test <DATA> (quaver compare --help)"
+        );
+        assert_eq!(
+            told(&["quaver", "score", "a.onnx", "b.npz", "--nothing-like-it"]),
+            "unexpected argument '--nothing-like-it' found (quaver score --help)"
+        );
+        let told = told(&["quaver", "map", "a.onnx", "--label", "x"]);
+        assert!(
+            !told.contains('\n') && told.contains("number of a class"),
+            "{told}"
+        );
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use quaver_report::{Page, RunRecord, Section};
+use quaver_report::{Page, RunRecord, Section, check_output};
 
 use crate::console::Console;
 use crate::failure::Failure;
@@ -26,7 +26,7 @@ pub fn write(
     Ok(())
 }
 
-/// Refuses, before anything is computed, a page that could not be written afterwards.
+/// Refuses, before anything is computed, a page that could not be written afterwards, or its numbers beside it.
 pub fn check(path: Option<&PathBuf>) -> Result<(), Failure> {
     let Some(path) = path else {
         return Ok(());
@@ -43,18 +43,8 @@ pub fn check(path: Option<&PathBuf>) -> Result<(), Failure> {
             "{name}: a page's name ends in .html"
         )));
     }
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty());
-    match folder.filter(|folder| !folder.is_dir()) {
-        None => Ok(()),
-        Some(folder) => {
-            let folder = folder.display();
-            Err(Failure::Output(format!(
-                "{name}: the folder {folder} does not exist"
-            )))
-        }
-    }
+    check_output(path)?;
+    Ok(check_output(&path.with_extension("json"))?)
 }
 
 /// The last part of a path, for titles.

@@ -8,15 +8,15 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use quaver::{LabelChoice, Model, ScoreOptions};
-use quaver_store::{Shard, Store};
+use quaver_store::{Identity, Shard, Store};
 
-use crate::arguments::{DataArgs, ModelArgs, check_labels, first_given};
+use crate::arguments::{DataArgs, ModelArgs, check_file_of_model, check_labels, first_given};
 use crate::console::Console;
 use crate::failure::Failure;
 use crate::pages::file_name;
 
 pub use job::{Input, Job, NetworkInput, Tally};
-pub use measures::MeasureArgs;
+pub use measures::{COMPAT, MeasureArgs, needs_compat};
 
 /// What is scored.
 #[derive(Debug, Args)]
@@ -55,8 +55,10 @@ pub enum Subject<'a> {
 impl<'a> Subject<'a> {
     /// What titles call the network.
     pub fn model_name(&self) -> String {
-        let (Subject::Network { model: path, .. } | Subject::Store(path)) = self;
-        file_name(path)
+        match self {
+            Subject::Network { model, .. } => file_name(model),
+            Subject::Store(folder) => name_in_store(folder, Identity::model_name),
+        }
     }
 
     /// What titles call the data.
@@ -66,7 +68,7 @@ impl<'a> Subject<'a> {
                 data: Some(data), ..
             } => file_name(data),
             Subject::Network { data: None, .. } => "its inputs".to_owned(),
-            Subject::Store(folder) => file_name(folder),
+            Subject::Store(folder) => name_in_store(folder, Identity::data_name),
         }
     }
 
@@ -77,6 +79,13 @@ impl<'a> Subject<'a> {
             Subject::Store(_) => None,
         }
     }
+}
+
+/// What a store says it was made from; its own name where it does not.
+fn name_in_store(folder: &Path, named: fn(&Identity) -> Option<&str>) -> String {
+    let store = Store::open(folder).ok();
+    let name = store.as_ref().and_then(|store| named(store.identity()));
+    name.map_or_else(|| file_name(folder), str::to_owned)
 }
 
 /// How it is scored.
@@ -180,6 +189,7 @@ impl ScoringArgs {
         data: Option<&Path>,
         mut options: ScoreOptions,
     ) -> Result<Job<'_>, Failure> {
+        check_file_of_model(file)?;
         let model = Model::load(file, &self.model.options())?;
         let dataset = self.data.open_for(data, &model)?;
         let data = self.data.first(data)?;

@@ -8,7 +8,7 @@ use quaver_report::RunRecord;
 use quaver_store::{Known, Store, Which, is_store, record};
 use serde_json::Value as Json;
 
-use crate::arguments::{DataArgs, ModelArgs, chosen};
+use crate::arguments::{DataArgs, ModelArgs, check_file_of_model, chosen};
 use crate::failure::Failure;
 
 /// A network, and data that can be opened for it.
@@ -48,6 +48,7 @@ impl Sources {
             }
             [] => return Err(Failure::Input("give a model and data".to_owned())),
         };
+        check_file_of_model(file)?;
         let load = model_args.options();
         Ok(Self {
             model: Model::load(file, &load)?,

@@ -255,3 +255,39 @@ fn samples_that_cannot_be_read_are_counted_by_every_task() {
         std::fs::remove_file(place.path("rows.csv")).unwrap();
     }
 }
+
+#[test]
+fn stores_are_compared_by_the_blocks_that_both_have() {
+    let place = Place::with("--samples 60");
+    let line = "score net.onnx glyphs.npz --scale 1/255 -q";
+    place.succeed(&format!(
+        "{line} --limit 30 --wrt input,params --store train"
+    ));
+    place.succeed(&format!("{line} --indices 30-59 --store test"));
+    place.succeed(&format!("{line} --wrt params --store params"));
+    let compare = "compare --resamples 20 --json";
+    let output = place.run(&format!("{compare} --train train --test test"));
+    let notes = text(&output.stderr);
+    assert!(notes.contains("params: only train has it"), "{notes}");
+    let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let models = found["models"].as_array().unwrap();
+    assert_eq!(models.len(), 1);
+    assert_eq!(models[0]["block"], "input");
+    assert_eq!(models[0]["model"], "net.onnx");
+    let only = "compare --train test --test params";
+    refused(&place, only, &["no block is in both sets"]);
+
+    std::fs::copy(place.path("net.onnx"), place.path("same.onnx")).unwrap();
+    place.succeed("score same.onnx glyphs.npz --scale 1/255 -q --store same");
+    place.succeed("compare --train same --test test --resamples 20 -q");
+    // The same with a doc_string, which Quaver cannot know to be nothing.
+    let other = [place.read("net.onnx"), b"\x32\x01x".to_vec()].concat();
+    std::fs::write(place.path("other.onnx"), other).unwrap();
+    place.succeed("score other.onnx glyphs.npz --scale 1/255 -q --store other");
+    let other = "compare --train other --test test";
+    refused(
+        &place,
+        other,
+        &["different networks", "other.onnx", "net.onnx"],
+    );
+}

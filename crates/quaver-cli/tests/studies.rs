@@ -5,7 +5,7 @@ mod common;
 
 use std::fs;
 
-use common::Place;
+use common::{Place, refused};
 use serde_json::Value as Json;
 
 fn area(found: &Json, measure: &str, name: &str) -> f64 {
@@ -91,6 +91,86 @@ fn truth_may_be_a_file_and_bad_truth_is_named() {
             "{message}"
         );
         assert_eq!(message.lines().count(), 1, "{message}");
+    }
+}
+
+/// An array called truth that nobody asked about must not end a run.
+#[test]
+fn an_array_of_truth_that_is_of_no_use_is_passed_over() {
+    let place = Place::with("--samples 100 --mislabelled 0 --overlaid 0");
+    place.succeed("simulate overlay glyphs.npz -o a.npz -q --outliers 20");
+    let line = "outliers net.onnx a.npz --scale 1/255 --json --limit 50";
+    let output = place.run(line);
+    let notes = String::from_utf8(output.stderr).unwrap();
+    assert!(notes.contains("truth is not used: none of"), "{notes}");
+    let found: Json = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(found["blocks"][0]["n_outliers"].is_null() && found["run"]["truth"].is_null());
+    refused(
+        &place,
+        &format!("{line} --truth truth"),
+        &["--truth: none of"],
+    );
+    // The arrays of an .npz file are called so inside it.
+    refused(
+        &place,
+        &format!("{line} --truth truth.npy"),
+        &["no such file"],
+    );
+}
+
+#[test]
+fn rankings_by_what_is_not_there_are_refused() {
+    let place = Place::with("--samples 20");
+    let line = "net.onnx glyphs.npz --scale 1/255 -q";
+    let compat = "--rank-by compat_fi";
+    refused(
+        &place,
+        &format!("outliers {line} {compat}"),
+        &["--compat EPS"],
+    );
+    refused(
+        &place,
+        &format!("layers {line} {compat}"),
+        &["--compat EPS"],
+    );
+    let both = format!("{compat} --compat 1e-3");
+    let text = place.succeed(&format!("outliers {line} {both}"));
+    assert!(text.contains("by compat_fi"), "{text}");
+    let text = place.succeed(&format!("score {line} --compat 1e-3"));
+    assert!(text.contains("compat_fi"), "{text}");
+    refused(
+        &place,
+        &format!("layers {line} --wrt input"),
+        &["noise_kl", "input has none"],
+    );
+}
+
+#[test]
+fn outputs_that_cannot_be_written_are_refused_before_the_work() {
+    let place = Place::with("--samples 20");
+    fs::create_dir(place.path("page.html")).unwrap();
+    fs::create_dir(place.path("numbers.json")).unwrap();
+    fs::create_dir(place.path("rows.csv")).unwrap();
+    let line = "net.onnx glyphs.npz --scale 1/255";
+    for (line, named) in [
+        (format!("outliers {line} --report page.html"), "page.html"),
+        (
+            format!("score {line} -o a.csv --report numbers.html"),
+            "numbers.json",
+        ),
+        (
+            format!("layers {line} --report a.html -o rows.csv"),
+            "rows.csv",
+        ),
+    ] {
+        let output = place.run(&line);
+        let message = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{message}");
+        assert!(
+            message.starts_with(&format!("quaver: {named}: ")),
+            "{message}"
+        );
+        assert!(!place.path("a.csv").exists() && !place.path("a.html").exists());
     }
 }
 

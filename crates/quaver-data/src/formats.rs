@@ -87,7 +87,38 @@ pub fn open(
     options: &OpenOptions,
     expected: Option<&[usize]>,
 ) -> Result<Box<dyn Dataset>, DataError> {
+    check_names(path, options)?;
     labels::apply(open_unlabelled(path, options, expected)?, options)
+}
+
+/// Refuses names of columns or arrays where nothing in the data has names: they would choose nothing.
+fn check_names(path: &Path, options: &OpenOptions) -> Result<(), DataError> {
+    let plain = OpenOptions::default();
+    let first = shards::expand(path)?.and_then(|paths| paths.into_iter().next());
+    let path = first.as_deref().unwrap_or(path);
+    let format = chosen(path, options)?;
+    let (arrays, columns) = match format.parts {
+        Parts::Arrays => (true, false),
+        Parts::Columns => (false, true),
+        // Members of an archive go by their extensions, for samples and for labels.
+        Parts::Nothing if format.name == "tar" => return Ok(()),
+        Parts::Nothing => (false, false),
+    };
+    let given = [
+        ("--x-key", !arrays && options.x_key != plain.x_key),
+        ("--y-key", !arrays && options.y_key != plain.y_key),
+        ("--columns", !columns && !options.columns.is_empty()),
+        ("--label-column", !columns && options.label_column.is_some()),
+    ];
+    let Some((option, _)) = given.into_iter().find(|(_, given)| *given) else {
+        return Ok(());
+    };
+    let what = match option {
+        "--x-key" | "--y-key" => "arrays by names, as .npz files have",
+        _ => "columns, as tables have",
+    };
+    let why = format_args!("{option}: the format ({}) has no {what}", format.name);
+    Err(DataError::at(DataErrorKind::Option, path, why))
 }
 
 /// Opens the dataset at `path` for what its array, or its column, called `name` says of each sample: that takes the place of

@@ -46,9 +46,12 @@ impl AtomicFile {
         // Temporary files are private by default; results are ordinary files, for the umask to decide on.
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-        let file = builder
-            .tempfile_in(folder)
-            .map_err(|error| ReportError::writing(path, error))?;
+        let file = builder.tempfile_in(folder).map_err(|error| {
+            // The error names the temporary file, which says nothing to the user; what it wraps does not.
+            let plain = io::Error::from(error.kind());
+            let message = format_args!("no file can be made in its folder: {plain}");
+            ReportError::at(ReportErrorKind::Io, path, message).with_source(error)
+        })?;
         Ok(Self {
             file: BufWriter::with_capacity(1 << 16, file),
             target,
@@ -76,6 +79,14 @@ impl Seek for AtomicFile {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         self.file.seek(to)
     }
+}
+
+/// Refuses a `path` at which no file could be made now, before what is to be written there is computed.
+///
+/// # Errors
+/// Those of [`AtomicFile::create`]. What is there stays as it is.
+pub fn check_output(path: &Path) -> Result<(), ReportError> {
+    AtomicFile::create(path).map(drop)
 }
 
 /// Writes `bytes` to the file at `path`, which then holds either all of them or what it held before.
@@ -156,6 +167,30 @@ mod tests {
             assert!(text.starts_with(&path.display().to_string()), "{text}");
             assert!(text.contains(message), "{text}");
         }
+    }
+
+    #[test]
+    fn a_check_leaves_everything_as_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.csv");
+        check_output(&path).unwrap();
+        assert!(names_in(folder.path()).is_empty());
+        fs::write(&path, b"old").unwrap();
+        check_output(&path).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+        assert!(check_output(folder.path()).is_err());
+    }
+
+    /// Nobody can make files there, not even an administrator.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn no_temporary_name_is_shown() {
+        let error = check_output(Path::new("/proc/page.html")).unwrap_err();
+        let text = error.to_string();
+        assert!(
+            text.starts_with("/proc/page.html: ") && !text.contains(".page"),
+            "{text}"
+        );
     }
 
     #[cfg(unix)]

@@ -44,7 +44,7 @@ mod sheet;
 mod text;
 mod writer;
 
-pub use atomic::{AtomicFile, atomic_write};
+pub use atomic::{AtomicFile, atomic_write, check_output};
 pub use error::{ReportError, ReportErrorKind};
 pub use html::{Figure, Order, Page, RankingTable, Section, TableRow, Tone};
 pub use npz::{NpzWriter, check_npz_path};

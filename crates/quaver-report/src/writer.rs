@@ -10,7 +10,7 @@ mod parquet;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use crate::atomic::AtomicFile;
+use crate::atomic::{AtomicFile, check_output};
 use crate::error::{ReportError, ReportErrorKind};
 use crate::record::RunRecord;
 use quaver::table::{Column, Value};
@@ -105,9 +105,11 @@ pub fn table_extensions() -> impl Iterator<Item = &'static str> {
     FORMATS.iter().flat_map(|format| format.extensions).copied()
 }
 
-/// Checks that `path` has the extension of a table format: for complaining before a long computation, not after.
+/// Checks that `path` has the extension of a table format and that a file can be made there: for complaining before a long
+/// computation, not after.
 pub fn check_table_path(path: &Path) -> Result<(), ReportError> {
-    format_of(path).map(drop)
+    format_of(path)?;
+    check_output(path)
 }
 
 fn format_of(path: &Path) -> Result<&'static Format, ReportError> {

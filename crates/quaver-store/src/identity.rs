@@ -107,6 +107,20 @@ impl Identity {
         }
     }
 
+    /// The name of the network's file, where it came from one.
+    pub fn model_name(&self) -> Option<&str> {
+        self.named("model")
+    }
+
+    /// The name of the data's file or folder, where they came from one.
+    pub fn data_name(&self) -> Option<&str> {
+        self.named("data")
+    }
+
+    fn named(&self, what: &str) -> Option<&str> {
+        self.made_from.get(what)?.get("name")?.as_str()
+    }
+
     /// What a source of these evaluations says of itself, of the `n_samples` of one shard.
     pub(crate) fn description(&self, n_samples: usize) -> Result<Description, Error> {
         Ok(Description {

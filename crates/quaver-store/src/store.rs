@@ -250,6 +250,36 @@ impl Store {
         &self.manifest.identity
     }
 
+    /// Refuses another store of another network, where both say which: two sets are compared under one.
+    ///
+    /// # Errors
+    /// Names both networks.
+    pub fn check_same_network(&self, other: &Store) -> Result<(), Error> {
+        // Its file's name is no part of what a network is.
+        let network = |store: &Store| {
+            let mut network = store.identity().made_from.get("model")?.clone();
+            network.as_object_mut()?.remove("name");
+            Some(network)
+        };
+        let both = network(self).zip(network(other));
+        let outputs = [self, other].map(|store| store.identity().n_outputs);
+        if outputs[0] == outputs[1] && both.is_none_or(|(one, two)| one == two) {
+            return Ok(());
+        }
+        let told = |store: &Store| {
+            let name = store.identity().model_name().unwrap_or("unnamed");
+            format!("{} ({name})", store.folder().display())
+        };
+        Err(Error::new(
+            ErrorKind::Store,
+            format!(
+                "{} and {} are stores of different networks; give the networks and their data to compare those",
+                told(self),
+                told(other)
+            ),
+        ))
+    }
+
     /// Where it is.
     pub fn folder(&self) -> &Path {
         &self.folder

@@ -14,7 +14,7 @@ use crate::statistics::{
     kolmogorov_smirnov, mann_whitney,
 };
 use crate::table::{Column, Kind, Value};
-use crate::{Score, Summary};
+use crate::{Error, ErrorKind, Score, Summary};
 
 /// The quantiles that are compared.
 pub const SHARES: [f64; 5] = [0.1, 0.25, 0.5, 0.75, 0.9];
@@ -26,6 +26,16 @@ pub enum Side {
     First,
     /// The second: test data.
     Second,
+}
+
+impl Side {
+    /// The first or the second.
+    pub fn name(self) -> &'static str {
+        match self {
+            Side::First => "first",
+            Side::Second => "second",
+        }
+    }
 }
 
 /// A comparison, gathering scores.
@@ -56,6 +66,8 @@ pub struct SetScores {
 pub struct CompareReport {
     /// In the order in which blocks were first seen.
     pub blocks: Vec<BlockComparison>,
+    /// The blocks of which one set alone has scores, and which one: there is nothing to compare them with.
+    pub unmatched: Vec<(Arc<str>, Side)>,
 }
 
 /// Both sets when one block was perturbed.
@@ -134,9 +146,30 @@ impl CompareStudy {
     }
 
     /// The result.
-    pub fn finish(self) -> CompareReport {
+    ///
+    /// # Errors
+    /// If both sets have scores, and none of the same block.
+    pub fn finish(self) -> Result<CompareReport, Error> {
         let bootstrap = self.bootstrap;
-        let blocks = self.blocks.into_iter();
+        let (both, one) = self.blocks.into_iter().partition::<Vec<_>, _>(|gathered| {
+            let mut sets = gathered.sets.iter();
+            sets.all(|set| !set.samples.is_empty())
+        });
+        let unmatched: Vec<(Arc<str>, Side)> = one
+            .into_iter()
+            .map(
+                |Gathered { block, sets }| match sets[0].samples.is_empty() {
+                    true => (block, Side::Second),
+                    false => (block, Side::First),
+                },
+            )
+            .collect();
+        if let (true, Some((block, side))) = (both.is_empty(), unmatched.first()) {
+            let set = side.name();
+            let message = format!("no block is in both sets: {block} is in the {set} alone");
+            return Err(Error::new(ErrorKind::Option, message));
+        }
+        let blocks = both.into_iter();
         let blocks = blocks.map(|Gathered { block, sets }| {
             let classes = |set: &SetScores| -> BTreeSet<usize> {
                 set.samples.iter().filter_map(|(class, _)| *class).collect()
@@ -159,9 +192,10 @@ impl CompareStudy {
                 sets,
             }
         });
-        CompareReport {
+        Ok(CompareReport {
             blocks: blocks.collect(),
-        }
+            unmatched,
+        })
     }
 }
 

@@ -243,6 +243,11 @@ impl LayerReport {
     /// What the saturation of all layers together means, in a sentence.
     pub fn verdict(&self) -> String {
         let n = self.layers.len();
+        let companions = match self.layers.iter().any(|layer| layer.theta_norm.is_some()) {
+            true => "noise_kl, rel_fi_lambda or rel_fisher_lambda_max",
+            // What is relative to the size of parameters, no block has.
+            false => "fi_lambda, fisher_trace or fisher_lambda_max",
+        };
         let saturated = self
             .layers
             .iter()
@@ -250,13 +255,14 @@ impl LayerReport {
         let count = saturated.count();
         match count {
             0 => "FI tells layers apart: none saturates for nearly all samples.".to_owned(),
+            1 if n == 1 => format!("FI is saturated, and tells nothing but p; go by {companions}."),
             _ if count == n => format!(
                 "FI is saturated in all {n} blocks: it is the same everywhere and tells none apart; compare them by \
-                 noise_kl, rel_fi_lambda or rel_fisher_lambda_max."
+                 {companions}."
             ),
             _ => format!(
-                "FI is saturated in {count} of {n} blocks, which it cannot tell apart; compare them by noise_kl, \
-                 rel_fi_lambda or rel_fisher_lambda_max."
+                "FI is saturated in {count} of {n} blocks, which it cannot tell apart; compare them by \
+                 {companions}."
             ),
         }
     }

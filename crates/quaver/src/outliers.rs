@@ -87,6 +87,9 @@ pub struct OutlierSample {
     pub is_outlier: Option<bool>,
 }
 
+const NO_OUTLIER: &str = "none of the scored samples is an outlier";
+const ALL_OUTLIERS: &str = "all of the scored samples are outliers";
+
 impl OutlierStudy {
     /// A study of samples of a network with `n_classes` outputs. `truth` says of every sample of the data as they are on
     /// disk whether it is an outlier, if that is known.
@@ -142,6 +145,23 @@ impl OutlierStudy {
         Ok(())
     }
 
+    /// Forgets which samples are outliers if all of those taken in are or none is, which [`OutlierStudy::finish`] refuses; and
+    /// says why.
+    pub fn forget_useless_truth(&mut self) -> Option<&'static str> {
+        let samples = || self.blocks.iter().flat_map(|block| &block.samples);
+        let has = |wanted: bool| samples().any(|sample| sample.is_outlier == Some(wanted));
+        let why = match (has(true), has(false)) {
+            (false, true) => NO_OUTLIER,
+            (true, false) => ALL_OUTLIERS,
+            _ => return None,
+        };
+        let blocks = self.blocks.iter_mut();
+        for sample in blocks.flat_map(|block| &mut block.samples) {
+            sample.is_outlier = None;
+        }
+        Some(why)
+    }
+
     /// The result.
     ///
     /// # Errors
@@ -169,8 +189,8 @@ impl OutlierBlock {
             if let Some(truth) = &truth {
                 let detection = Detection::new(suspicion, truth).map_err(|error| {
                     let why = match error {
-                        CurveError::NoPositive => "none of the scored samples is an outlier",
-                        CurveError::NoNegative => "all of the scored samples are outliers",
+                        CurveError::NoPositive => NO_OUTLIER,
+                        CurveError::NoNegative => ALL_OUTLIERS,
                         _ => return Error::new(ErrorKind::Data, error.to_string()),
                     };
                     Error::new(ErrorKind::Data, format!("{why}: there is nothing to find"))

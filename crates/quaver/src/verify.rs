@@ -76,6 +76,29 @@ impl Default for VerifyOptions {
     }
 }
 
+impl VerifyOptions {
+    /// Whether layers can be disturbed so, before anything is.
+    ///
+    /// # Errors
+    /// Names the option that cannot be.
+    pub fn check(&self) -> Result<(), Error> {
+        let refuse = |why: String| Err(Error::new(ErrorKind::Option, why));
+        if self.draws == 0 {
+            return refuse("0 draws: expected at least 1".to_owned());
+        }
+        let is_share = self.disturbance != Disturbance::Noise;
+        for &strength in &self.strengths {
+            if !(strength > 0.0 && strength.is_finite()) || is_share && strength > 1.0 {
+                return refuse(format!(
+                    "strength {strength}: expected a positive number{}",
+                    if is_share { " of at most 1" } else { "" }
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
 /// What one strength did to one layer, on average over draws and samples.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Disturbed {
@@ -143,19 +166,7 @@ pub fn verify_layers(
     stop: &AtomicBool,
     step: impl FnMut(),
 ) -> Result<Verification, Error> {
-    let refuse = |why: String| Err(Error::new(ErrorKind::Option, why));
-    if options.draws == 0 {
-        return refuse("0 draws: expected at least 1".to_owned());
-    }
-    let is_share = options.disturbance != Disturbance::Noise;
-    for &strength in &options.strengths {
-        if !(strength > 0.0 && strength.is_finite()) || is_share && strength > 1.0 {
-            return refuse(format!(
-                "strength {strength}: expected a positive number{}",
-                if is_share { " of at most 1" } else { "" }
-            ));
-        }
-    }
+    options.check()?;
     let disturber = Disturber {
         path,
         load,

@@ -15,11 +15,11 @@ use quaver_store::record;
 use serde_json::json;
 
 use super::save_page;
-use crate::error::option_error;
+use crate::error::{option_error, raised};
 use crate::hints::{ARRAY_LIKE, Array, Dictionary, Figure};
 use crate::options::{Choice, Wrt};
 use crate::samples::{Labels, Samples};
-use crate::scoring::Scoring;
+use crate::scoring::{Scoring, warn};
 use crate::subject::{Given, Kept, Origin, Subject};
 use crate::table::{Table, TableBuilder, text};
 
@@ -172,6 +172,14 @@ pub fn compare<'py>(
         }
         None => vec![(String::new(), None)],
     };
+    if let [
+        Read::Kept(Origin::Store(train)),
+        Read::Kept(Origin::Store(test)),
+    ] = &sets
+    {
+        let (train, test) = (train.get().inner(), test.get().inner());
+        train.check_same_network(test).map_err(raised)?;
+    }
     let mut networks_found = Vec::new();
     let mut data_names = None;
     for (name, origin) in networks {
@@ -214,7 +222,16 @@ pub fn compare<'py>(
             None => names[0].clone(),
         };
         data_names.get_or_insert((names[0].clone(), names[1].clone()));
-        let blocks = study.map_or_else(Vec::new, |study| py.detach(|| study.finish()).blocks);
+        let Some(study) = study else { continue };
+        let report = py.detach(|| study.finish()).map_err(raised)?;
+        for (block, side) in &report.unmatched {
+            let message = format!(
+                "{block}: only the {} set has it; it is left out",
+                side.name()
+            );
+            warn(py, &message)?;
+        }
+        let blocks = report.blocks;
         networks_found.push(Found { name, blocks, kept });
     }
     let found = Comparison {

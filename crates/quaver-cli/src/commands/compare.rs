@@ -7,6 +7,7 @@ use quaver::compare::{BlockComparison, CompareStudy, Side, columns};
 use quaver::statistics::Bootstrap;
 use quaver::table::{Column, Value};
 use quaver_report::{Page, RunRecord, TableWriter, TextOptions, text_table};
+use quaver_store::{Store, is_store};
 use serde_json::json;
 
 use crate::arguments::number;
@@ -115,6 +116,7 @@ impl Compare {
             .with("confidence", self.confidence)
             .with("seed", self.seed);
         let mut class_names = None;
+        let mut names = Vec::new();
         let mut failed = Ok(());
         let models: Vec<Option<&PathBuf>> = match &self.first {
             None => vec![None],
@@ -124,7 +126,14 @@ impl Compare {
                 .collect(),
         };
         for model in models {
-            let name = file_name(model.unwrap_or(&self.train));
+            let name = match model {
+                Some(model) => file_name(model),
+                None => {
+                    let [train, test] = [self.store(&self.train)?, self.store(&self.test)?];
+                    train.check_same_network(&test)?;
+                    Subject::Store(&self.train).model_name()
+                }
+            };
             let mut study: Option<CompareStudy> = None;
             for (side, data, labels) in [
                 (Side::First, &self.train, &self.train_labels),
@@ -137,14 +146,9 @@ impl Compare {
                         model,
                         data: Some(data),
                     },
-                    None if quaver_store::is_store(data) => Subject::Store(data),
-                    None => {
-                        return Err(Failure::Input(format!(
-                            "{}: give the model before it, or a store (--store), which this is not",
-                            data.display()
-                        )));
-                    }
+                    None => Subject::Store(data),
                 };
+                names.push(subject.data_name());
                 let job = scoring.open(console, &subject)?;
                 let source = job.source(console)?;
                 let described = source.description();
@@ -163,7 +167,13 @@ impl Compare {
                 })?;
                 failed = failed.and(tally.verdict());
             }
-            let blocks = study.map_or_else(Vec::new, |study| study.finish().blocks);
+            let Some(study) = study else { continue };
+            let report = study.finish()?;
+            for (block, side) in &report.unmatched {
+                let set = [&self.train, &self.test][usize::from(*side == Side::Second)].display();
+                console.note(format_args!("{block}: only {set} has it; left out"));
+            }
+            let blocks = report.blocks;
             found.push(Found { name, blocks });
         }
 
@@ -177,8 +187,12 @@ impl Compare {
             console.note(format_args!("rows written to {}", path.display()));
         }
         if let Some(path) = &self.report {
-            let names = (file_name(&self.train), file_name(&self.test));
-            let page = Page::new(format!("{} against {}", names.0, names.1)).lead(
+            // Of two parts of the same data their own names say nothing.
+            let names = match names.as_slice() {
+                [train, test, ..] if train != test => [train.clone(), test.clone()],
+                _ => [&self.train, &self.test].map(|path| file_name(path)),
+            };
+            let page = Page::new(names.join(" against ")).lead(
                 "How easily decisions are moved, on training data and on test data: where both distributions agree, \
                  the network is as sure of what it has not seen as of what it has learnt from.",
             );
@@ -190,6 +204,16 @@ impl Compare {
             false => text(&compared),
         })?;
         failed
+    }
+
+    fn store(&self, folder: &Path) -> Result<Store, Failure> {
+        match is_store(folder) {
+            true => Ok(Store::open(folder)?),
+            false => Err(Failure::Input(format!(
+                "{}: give the model before it, or a store (--store), which this is not",
+                folder.display()
+            ))),
+        }
     }
 
     fn bootstrap(&self) -> Bootstrap {
@@ -228,8 +252,8 @@ const SHOWN: [&str; 12] = [
 
 fn text(compared: &[Compared<'_>]) -> String {
     let options = TextOptions {
-        // Names of measures stay whole.
-        width: 140,
+        // Names of measures stay whole, whatever room the numbers take.
+        width: usize::MAX,
         ..TextOptions::default()
     };
     let (heads, rows) = overview_table(compared);

@@ -19,7 +19,7 @@ use crate::console::Console;
 use crate::failure::Failure;
 use crate::interrupt::stop_flag;
 use crate::pages;
-use crate::scoring::{ScoringArgs, Subject, SubjectArgs, Tally};
+use crate::scoring::{COMPAT, ScoringArgs, Subject, SubjectArgs, Tally, needs_compat};
 
 /// Names of layers are long, and without them a table is of no use.
 const WIDE: TextOptions = TextOptions {
@@ -71,7 +71,7 @@ pub struct Layers {
     verify: Option<String>,
 
     /// How strongly, for --verify.
-    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "0.01,0.1,0.3", value_parser = number, help_heading = "Verification")]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "0.01,0.1,0.3", value_parser = number, allow_negative_numbers = true, requires = "verify", help_heading = "Verification")]
     strengths: Vec<f64>,
 
     /// Draws per layer and strength, for --verify.
@@ -79,6 +79,7 @@ pub struct Layers {
         long,
         value_name = "N",
         default_value_t = 3,
+        requires = "verify",
         help_heading = "Verification"
     )]
     draws: usize,
@@ -88,12 +89,18 @@ pub struct Layers {
         long,
         value_name = "SEED",
         default_value_t = 0,
+        requires = "verify",
         help_heading = "Verification"
     )]
     seed: u64,
 
     #[command(flatten)]
     scoring: ScoringArgs,
+}
+
+/// Whether a measure is relative to the norm of a layer's parameters.
+fn is_relative(measure: &str) -> bool {
+    measure.starts_with("rel_") || measure == "noise_kl"
 }
 
 /// What one network came to.
@@ -110,6 +117,10 @@ impl Layers {
         pages::check(self.report.as_ref())?;
         if let Some(path) = &self.out {
             quaver_report::check_table_path(path)?;
+        }
+        let verification = self.verification();
+        if let Some(options) = &verification {
+            options.check()?;
         }
         let first = self.subject.subject()?;
         if let (Subject::Store(folder), false) = (&first, self.others.is_empty()) {
@@ -165,6 +176,22 @@ impl Layers {
         all.iter().try_for_each(|found| found.tally.verdict())
     }
 
+    /// How layers are disturbed, if they are.
+    fn verification(&self) -> Option<VerifyOptions> {
+        let disturbance = match self.verify.as_deref()? {
+            "knockout" => Disturbance::Knockout,
+            "knockout-units" => Disturbance::KnockoutUnits,
+            _ => Disturbance::Noise,
+        };
+        Some(VerifyOptions {
+            disturbance,
+            strengths: self.strengths.clone(),
+            draws: self.draws,
+            seed: self.seed,
+            ..VerifyOptions::default()
+        })
+    }
+
     fn study(&self, console: &Console, subject: &Subject<'_>) -> Result<Found, Failure> {
         let mut scoring = self.scoring.clone();
         if scoring.measures.wrt.is_empty() && matches!(subject, Subject::Network { .. }) {
@@ -180,7 +207,20 @@ impl Layers {
             }
             _ => None,
         };
+        if self.rank_by == COMPAT && job.options.compat.is_none() {
+            return Err(needs_compat());
+        }
         let source = job.source(console)?;
+        let blocks = &source.description().blocks;
+        if is_relative(&self.rank_by) && blocks.iter().all(|block| block.norm.is_none()) {
+            let names: Vec<&str> = blocks.iter().map(|block| &*block.name).collect();
+            return Err(Failure::Input(format!(
+                "--rank-by {}: is relative to the size of parameters, and {} has none; score layers (--wrt layers,params), or \
+                 rank by fisher_trace",
+                self.rank_by,
+                names.join(", ")
+            )));
+        }
         let record = job.record("layers", source.description())?;
         let mut study = LayerStudy::default();
         let tally = job.each(console, &*source, |scored| {
@@ -189,22 +229,14 @@ impl Layers {
             }
             Ok(())
         })?;
-        let blocks = &source.description().blocks;
         let report = study.finish();
-        let verification = match &self.verify {
+        let verification = match self.verification() {
             None => None,
-            Some(how) => {
+            Some(options) => {
                 let options = VerifyOptions {
-                    disturbance: match how.as_str() {
-                        "knockout" => Disturbance::Knockout,
-                        "knockout-units" => Disturbance::KnockoutUnits,
-                        _ => Disturbance::Noise,
-                    },
-                    strengths: self.strengths.clone(),
-                    draws: self.draws,
-                    seed: self.seed,
                     precision: source.description().precision,
                     threads: job.options.threads,
+                    ..options
                 };
                 let load = self.scoring.model.options();
                 let (file, load, dataset) = match (&reopened, subject, job.dataset()) {
@@ -257,8 +289,10 @@ impl Layers {
         let columns = layer_columns();
         let shown: Vec<usize> = (0..columns.len())
             .filter(|&at| {
-                SHOWN.contains(&columns[at].name.as_str())
-                    || columns[at].name == ranking_column(&self.rank_by)
+                let name = columns[at].name.as_str();
+                SHOWN.contains(&name)
+                    || name == ranking_column(&self.rank_by)
+                    || name == COMPAT && self.scoring.measures.options().compat.is_some()
             })
             .collect();
         let heads: Vec<Column> = shown.iter().map(|&at| columns[at].clone()).collect();

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use quaver::table::Value;
 use quaver::{
-    Classes, Dataset, Error, ImageMap, LabelChoice, MapOptions, ObjectiveChoice, Precision,
+    Classes, Dataset, Error, ErrorKind, ImageMap, LabelChoice, MapOptions, ObjectiveChoice,
+    Precision,
 };
 use quaver_report::{Figure, Page};
 use quaver_results::{
@@ -232,9 +233,11 @@ impl Map {
             mapped.map_err(|error| {
                 failure
                     .take()
-                    .unwrap_or_else(|| match Failure::from(error) {
-                        Failure::Input(why) => Failure::Input(format!("{}: {why}", path.display())),
-                        other => other,
+                    .unwrap_or_else(|| match (error.kind(), Failure::from(error)) {
+                        (ErrorKind::Data, Failure::Input(why)) => {
+                            Failure::Input(format!("{}: {why}", path.display()))
+                        }
+                        (_, other) => other,
                     })
             })?;
         }

@@ -13,7 +13,7 @@ use serde_json::json;
 use crate::console::Console;
 use crate::failure::Failure;
 use crate::pages::{self, Subjects, file_name, study};
-use crate::scoring::{Job, ScoringArgs, Subject, SubjectArgs};
+use crate::scoring::{COMPAT, Job, ScoringArgs, Subject, SubjectArgs, needs_compat};
 
 /// Rank samples by how unlike they are what the network learnt, and say which measure finds known outliers.
 ///
@@ -62,6 +62,9 @@ pub struct Outliers {
     scoring: ScoringArgs,
 }
 
+/// The array of an .npz file that says which samples are outliers.
+const KEY: &str = "truth";
+
 impl Outliers {
     pub fn run(&self, console: &Console) -> Result<(), Failure> {
         pages::check(self.report.as_ref())?;
@@ -70,14 +73,20 @@ impl Outliers {
         }
         let subject = self.subject.subject()?;
         let job = self.scoring.open(console, &subject)?;
-        let truth = self.truth(&subject, &job)?;
+        if self.rank_by == COMPAT && job.options.compat.is_none() {
+            return Err(needs_compat());
+        }
+        let truth = self.truth(console, &subject, &job)?;
         let source = job.source(console)?;
         let described = source.description();
         let record = job.record("outliers", described)?;
-        let record = record.with("truth", truth.as_ref().map(|(name, _)| name.clone()));
-        let truth = truth.map(|(_, truth)| truth);
+        let (mut by, truth) = truth.unzip();
         let mut gathered = OutlierStudy::new(described.n_outputs, truth);
-        let of_truth = |error: quaver::Error| Failure::Input(format!("--truth: {error}"));
+        let who = match &self.truth {
+            Some(_) => "--truth".to_owned(),
+            None => format!("{}: its array {KEY}", subject.data_name()),
+        };
+        let of_truth = |error: quaver::Error| Failure::Input(format!("{who}: {error}"));
         let tally = job.each(console, &*source, |scored| match scored {
             Ok(scores) => scores
                 .iter()
@@ -85,7 +94,15 @@ impl Outliers {
                 .map_err(of_truth),
             Err(_) => Ok(()),
         })?;
+        // What nobody asked for must not end the run.
+        if self.truth.is_none()
+            && let Some(why) = gathered.forget_useless_truth()
+        {
+            console.note(format_args!("{who} is not used: {why}"));
+            by = None;
+        }
         let found = gathered.finish().map_err(of_truth)?;
+        let record = record.with("truth", by);
 
         let mut all_in = String::new();
         if let Some(path) = &self.out {
@@ -112,10 +129,10 @@ impl Outliers {
     /// Which samples are outliers, where that is known, and who says so.
     fn truth(
         &self,
+        console: &Console,
         subject: &Subject<'_>,
         job: &Job<'_>,
     ) -> Result<Option<(String, Vec<bool>)>, Failure> {
-        const KEY: &str = "truth";
         let args = &self.scoring.data;
         let (data, mut options, inputs) = match (job.store(), &self.truth) {
             // What there is must not depend on whether the data are where they were.
@@ -143,6 +160,10 @@ impl Outliers {
                 let options = OpenOptions { labels, ..options };
                 (file, quaver::open(&data, &options, None))
             }
+            // The arrays of an .npz file are files in it, by names like this one.
+            Some(file) if file.ends_with(".npy") => {
+                return Err(Failure::Input(format!("--truth {file}: no such file")));
+            }
             Some(key) => (key, by_key(key)),
         };
         let named = |why: &dyn std::fmt::Display| Failure::Input(format!("--truth {name}: {why}"));
@@ -159,7 +180,15 @@ impl Outliers {
                 let why = why.map_or_else(|| error.to_string(), str::to_owned);
                 return Err(named(&format_args!("no such file; {why}")));
             }
-            Ok(said) => truth(&*said).map_err(|error| named(&error))?,
+            Ok(said) => match truth(&*said) {
+                Ok(said) => said,
+                Err(error) if self.truth.is_none() => {
+                    let data = subject.data_name();
+                    console.note(format_args!("{data}: its array {KEY} is not used: {error}"));
+                    return Ok(None);
+                }
+                Err(error) => return Err(named(&error)),
+            },
         };
         Ok(Some((name.to_owned(), said)))
     }

@@ -6,8 +6,8 @@ mod summaries;
 use std::path::PathBuf;
 
 use clap::Args;
-use quaver::ScoreTable;
 use quaver::outliers::OutlierStudy;
+use quaver::{MEASURES, ScoreTable};
 use quaver_report::Page;
 
 use crate::console::Console;
@@ -141,7 +141,9 @@ impl Score {
                 "How strongly its output reacts to a change of each sample of {}.",
                 subject.data_name()
             );
-            let sections = pages::study(&study.finish()?, &subjects, "fi", &out);
+            let is_of_study = MEASURES.iter().any(|measure| measure.name == self.rank_by);
+            let rank_by = if is_of_study { &self.rank_by } else { "fi" };
+            let sections = pages::study(&study.finish()?, &subjects, rank_by, &out);
             pages::write(
                 console,
                 path,

@@ -3,6 +3,7 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
+use crate::failure::Failure;
 use clap::Args;
 use quaver::{Classes, LabelChoice, ObjectiveChoice, Precision, ScoreOptions};
 
@@ -58,6 +59,16 @@ pub struct MeasureArgs {
     /// Worker threads; the results are the same for any number [default: all cores].
     #[arg(long, value_name = "N", env = "QUAVER_THREADS")]
     threads: Option<NonZeroUsize>,
+}
+
+/// The measure that scores have only if it was asked for.
+pub const COMPAT: &str = "compat_fi";
+
+/// Refuses to rank by what is not computed.
+pub fn needs_compat() -> Failure {
+    Failure::Input(format!(
+        "--rank-by {COMPAT}: is computed with --compat EPS only; give it, 1e-3 as published"
+    ))
 }
 
 /// An objective, and the file of what it is about where there is one.

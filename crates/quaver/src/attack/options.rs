@@ -237,6 +237,13 @@ impl AttackOptions {
     /// Refuses what no attack can be run with.
     pub(super) fn check(&self, n_classes: usize) -> Result<(), Error> {
         quaver_geometry::Settings::new(self.rtol(), self.lambda, self.compat)?;
+        let attacks = self.plan()?;
+        if self.compat.is_some() && !attacks.iter().any(|(name, _)| BY_FI.contains(name)) {
+            let names = BY_FI.join(" and ");
+            return Err(refuse(format!(
+                "compat: is the arithmetic by which {names} choose pixels, and neither is run"
+            )));
+        }
         for (name, radii) in [("epsilon", &self.epsilon), ("epsilon-l2", &self.epsilon_l2)] {
             if let Some(radius) = radii.iter().find(|r| !(r.is_finite() && **r > 0.0)) {
                 return Err(refuse(format!(
@@ -298,6 +305,9 @@ impl AttackOptions {
         Ok(())
     }
 }
+
+/// The attacks that choose pixels by FI itself.
+const BY_FI: [&str; 2] = ["fi-pixel", "mfi-pso"];
 
 fn refuse(why: String) -> Error {
     Error::new(ErrorKind::Option, why)

@@ -205,7 +205,7 @@ impl AttackSummary {
             .map(move |line| (line.guided > 0).then(|| share(line)))
     }
 
-    /// Compares two attacks, by name, sample by sample; `None` if one was not run, or neither ever succeeded alone.
+    /// Compares two attacks, by name, sample by sample; `None` if one was not run.
     pub fn compare(&self, first: &str, second: &str) -> Option<Paired> {
         let of = |name: &str| -> Option<BTreeSet<u64>> {
             let line = self.lines.iter().find(|line| line.attack == name)?;
@@ -215,7 +215,7 @@ impl AttackSummary {
         let only_first = first.difference(&second).count() as u64;
         let only_second = second.difference(&first).count() as u64;
         let n = only_first + only_second;
-        (n > 0).then(|| Paired {
+        Some(Paired {
             only_first,
             only_second,
             p_value: sign_test(only_first.min(only_second), n),

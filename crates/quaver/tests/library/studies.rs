@@ -246,7 +246,7 @@ fn a_set_compared_with_itself_and_with_another() {
         second
             .iter()
             .for_each(|score| study.add(Side::Second, score));
-        study.finish()
+        study.finish().unwrap()
     };
     let same = compare(&clean, &clean);
     for compared in &same.blocks[0].overall {

@@ -9,9 +9,10 @@ use super::Score;
 use super::summaries::Summaries;
 use crate::console::Console;
 use crate::failure::Failure;
+use crate::scoring::COMPAT;
 
 /// What the terminal's table shows of the columns: enough to read FI by.
-const SHOWN: [&str; 12] = [
+const SHOWN: [&str; 13] = [
     "index",
     "key",
     "block",
@@ -24,6 +25,8 @@ const SHOWN: [&str; 12] = [
     "saturation",
     "fi_lambda",
     "grad_norm",
+    // There only if it was asked for.
+    COMPAT,
 ];
 
 /// One run of the command: what its outputs say about where they come from.
