@@ -35,7 +35,7 @@ use quaver_engine::{Program, ProgramOptions, Real};
 use quaver_geometry::Measures;
 
 use crate::parallel::{ordered, workers};
-use crate::{Error, ErrorKind, Model, Precision, SampleFailure};
+use crate::{Error, ErrorKind, Model, Precision, SampleFailure, ScoreOptions};
 
 pub use columns::AttackTable;
 pub use options::{AttackOptions, TargetChoice};
@@ -292,6 +292,13 @@ impl Model {
         }
         self.check_shape(dataset)?;
         options.check(self.n_classes())?;
+        // An output that scoring refuses, probabilities taken for logits, cannot be attacked as logits either.
+        let of_scores = ScoreOptions {
+            winograd: options.winograd,
+            precision: options.precision,
+            ..ScoreOptions::default()
+        };
+        crate::Network::new(self, dataset, &of_scores)?;
         let units = dataset.units();
         let raid = Raid {
             options,

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
 use quaver::{
-    ErrorKind, HeadChoice, InMemory, LabelChoice, LoadOptions, Model, Network, ObjectiveChoice,
-    Precision, Score, ScoreOptions, Source, score_each,
+    AttackOptions, Bounds, ErrorKind, HeadChoice, InMemory, LabelChoice, LoadOptions, Model,
+    Network, ObjectiveChoice, Precision, Score, ScoreOptions, Source, score_each,
 };
 
 fn path(name: &str) -> PathBuf {
@@ -271,5 +271,22 @@ fn a_distribution_is_not_taken_for_logits_whatever_computes_it() {
         assert_eq!(refused.kind(), ErrorKind::Model);
         assert!(refused.to_string().contains("'y'"), "{refused}");
         open(HeadChoice::Logits).unwrap();
+        let attack = |head| {
+            let options = AttackOptions {
+                attacks: vec!["fgsm".to_owned()],
+                label: LabelChoice::Predicted,
+                bounds: Some(Bounds {
+                    low: -2.0,
+                    high: 2.0,
+                }),
+                precision,
+                ..AttackOptions::default()
+            };
+            let never = AtomicBool::new(false);
+            load("confused", head, 1.0).attack_each(&data, &options, &never, |_| Ok(()))
+        };
+        let refused = attack(HeadChoice::Detect).unwrap_err();
+        assert!(refused.to_string().contains("'y'"), "{refused}");
+        attack(HeadChoice::Logits).unwrap();
     }
 }
