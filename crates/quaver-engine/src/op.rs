@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use quaver_kernels::elementwise::Slopes;
 use quaver_kernels::gram::accumulate;
-use quaver_kernels::{Done, Scalar};
+use quaver_kernels::{Onward, Scalar};
 
 use crate::EngineError;
 use crate::compose::Body;
@@ -75,7 +75,7 @@ pub trait Step<T: Scalar>: Send + Sync {
         unreachable!("a step whose flow is Write implements vjp");
     }
 
-    /// The same, handing every stretch of gx to `done` once it is complete.
+    /// The same, handing gx on stretch by stretch as it becomes complete.
     fn vjp_then(
         &self,
         input: usize,
@@ -83,10 +83,10 @@ pub trait Step<T: Scalar>: Send + Sync {
         gy: &[T],
         gx: &mut [T],
         scratch: &mut Vec<T>,
-        done: &mut Done<'_, T>,
+        onward: Onward<'_, '_, T>,
     ) {
         self.vjp(input, saved, gy, gx, scratch);
-        done(0, gx);
+        (onward.done)(0, gx);
     }
 
     /// The slopes with respect to input `input`, which repeat: as many as the output has elements, or a divisor of that.

@@ -11,8 +11,8 @@ mod workspace;
 use std::ops::Range;
 use std::sync::Arc;
 
-use quaver_kernels::Buffer;
 use quaver_kernels::elementwise::{Slopes, add};
+use quaver_kernels::{Buffer, Onward};
 
 use crate::graph::{Graph, ValueId};
 use crate::op::{Flow, ProgramOptions, Real, Step, Trained};
@@ -424,7 +424,15 @@ impl<T: Real> Program<T> {
                         }
                     }
                 };
-                step.vjp_then(path.input, &saved[at], &gy, &mut gx, scratch, &mut done);
+                let onward = Onward {
+                    // What is multiplied by zero later does not matter.
+                    wanted: slopes.iter().flatten().find_map(|slopes| match slopes {
+                        Slopes::Bits(bits) => Some(*bits).filter(|bits| bits.len() == path.n_input),
+                        Slopes::Factors(_) => None,
+                    }),
+                    done: &mut done,
+                };
+                step.vjp_then(path.input, &saved[at], &gy, &mut gx, scratch, onward);
                 let over = waiting.into_iter().flatten().chain([gy]);
                 over.for_each(|buffer| pool.give(buffer));
                 cotangent_of[value] = Some(Arc::new(gx));

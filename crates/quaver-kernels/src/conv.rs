@@ -10,10 +10,11 @@ use std::sync::OnceLock;
 
 use crate::depthwise::Depthwise;
 use crate::direct::{Direct, Links};
-use crate::simd::Isa;
+use crate::packed::Panels;
+use crate::simd::{Isa, dispatch};
 use crate::window::{AXES, Window};
 use crate::winograd::{Tile, Tiling, Winograd};
-use crate::{Done, Scalar};
+use crate::{Done, Onward, Scalar, sparse, wanted};
 
 /// The shape of a convolution.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -225,15 +226,43 @@ impl<T: Scalar> Conv<T> {
         self.backward.run(gy, gx, scratch, &mut |_, _| {});
     }
 
-    /// The same, handing every stretch of gx to `done` as soon as it is complete.
+    /// The same, handing every stretch of gx on as soon as it is complete.
     pub fn backward_data_then(
         &self,
         gy: &[T],
         gx: &mut [T],
         scratch: &mut Vec<T>,
-        done: &mut Done<'_, T>,
+        onward: Onward<'_, '_, T>,
     ) {
+        let done = onward.done;
+        if let Some(wanted) = onward.wanted
+            && let Some(weights) = self.rows_for(gy, wanted)
+        {
+            let job = wanted::Job {
+                weights,
+                gy,
+                gx,
+                wanted,
+                scratch,
+                done,
+            };
+            return dispatch(weights.isa(), job);
+        }
         self.backward.run(gy, gx, scratch, done);
+    }
+
+    /// The weights by rows, if it costs least to compute only what is wanted of a reverse pass.
+    pub(crate) fn rows_for(&self, gy: &[T], wanted: &[u8]) -> Option<Panels<'_, T>> {
+        let (Route::Direct(forth), Route::Direct(back)) = (&self.forward, &self.backward) else {
+            return None;
+        };
+        let v = gy.len() / (back.n_read() * back.c()).max(1);
+        if !self.shape.window.is_identity() || self.shape.groups > 1 || v < 3 {
+            return None;
+        }
+        let share = wanted::share(wanted, self.shape.c_in);
+        let cost = wanted::cost(self.shape.c_out, share);
+        (cost < 1.0 && cost < sparse::cost_of(back, gy, v)).then(|| forth.weights())
     }
 }
 
@@ -287,14 +316,24 @@ pub(crate) mod tests {
     }
 
     /// The reverse pass, checked to hand out every element once, as it stays.
-    pub(crate) fn backward<T: Scalar>(conv: &Conv<T>, gy: &[T], gx: &mut [T]) {
+    pub(crate) fn backward<T: Scalar>(
+        conv: &Conv<T>,
+        gy: &[T],
+        gx: &mut [T],
+        wanted: Option<&[u8]>,
+    ) {
         let mut handed = vec![None; gx.len()];
-        conv.backward_data_then(gy, gx, &mut Vec::new(), &mut |start, g| {
+        let mut done = |start: usize, g: &mut [T]| {
             for (to, &x) in handed[start..].iter_mut().zip(&*g) {
                 assert!(to.is_none(), "handed out once");
                 *to = Some(x);
             }
-        });
+        };
+        let onward = Onward {
+            wanted,
+            done: &mut done,
+        };
+        conv.backward_data_then(gy, gx, &mut Vec::new(), onward);
         for (x, handed) in gx.iter().zip(handed) {
             assert_eq!(Some(*x), handed, "complete when it is handed out");
         }
@@ -390,7 +429,7 @@ pub(crate) mod tests {
                     assert!((s - want).abs() < 1e-9 * (1.0 + want.abs()), "{shape:?}");
                 }
                 let mut gx = vec![f64::NAN; 2 * n_in];
-                backward(&conv, &u, &mut gx);
+                backward(&conv, &u, &mut gx, None);
                 let linear = naive(&shape, &weight, None, &x);
                 for v in 0..2 {
                     let by_weights = rows[v * weight.len()..].iter().zip(&weight);

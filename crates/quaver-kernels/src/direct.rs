@@ -3,7 +3,7 @@
 //! Output positions that read the same taps form a phase. Forward there is one phase, of all taps; going back
 //! through a stride there are several, each with the taps that meet its positions.
 
-use crate::packed::{Dense, Packed, ROWS, Rows, Start, product};
+use crate::packed::{Dense, Packed, Panels, ROWS, Rows, Start, product};
 use crate::simd::{Isa, Kernel, Simd, dispatch};
 use crate::sparse::{self, Active};
 use crate::window::{AXES, Window};
@@ -202,6 +202,11 @@ impl<T: Scalar> Direct<T> {
             return false;
         };
         phase.taps.len() == 1 && links.n_from == links.n_to && phase.from == phase.to
+    }
+
+    /// The weights of the only phase and group.
+    pub(crate) fn weights(&self) -> Panels<'_, T> {
+        self.weights[0].view()
     }
 
     /// Positions read.

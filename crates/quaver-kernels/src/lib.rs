@@ -23,6 +23,7 @@ mod simd;
 mod simd_pair;
 mod sparse;
 pub mod spectra;
+mod wanted;
 pub mod weights;
 pub mod window;
 mod winograd;
@@ -36,3 +37,18 @@ pub use winograd::Tile;
 ///
 /// A stretch is then still in a cache, so that what else has to be done to it costs no second way to memory.
 pub type Done<'a, T> = dyn FnMut(usize, &mut [T]) + 'a;
+
+/// Where the output of a kernel goes on to.
+pub struct Onward<'a, 'd, T> {
+    /// For each element of one cotangent, 0 where it does not matter what the output is; elsewhere, and without it, it does.
+    pub wanted: Option<&'a [u8]>,
+    /// Given every stretch.
+    pub done: &'a mut Done<'d, T>,
+}
+
+impl<'a, 'd, T> Onward<'a, 'd, T> {
+    /// All of it matters.
+    pub fn whole(done: &'a mut Done<'d, T>) -> Self {
+        Self { wanted: None, done }
+    }
+}

@@ -81,6 +81,8 @@ pub trait Simd<T>: Copy {
     fn max(self, a: Self::V, b: Self::V) -> Self::V;
     /// a b + c, with one rounding where the machine does it so.
     fn mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
+    /// The sum of all elements.
+    fn sum(self, a: Self::V) -> T;
 
     /// # Safety
     /// `LANES` elements from `at` on are readable; no alignment is asked for.
@@ -176,6 +178,13 @@ mod baseline {
                     // SAFETY: as above.
                     unsafe { $add($mul(a, b), c) }
                 }
+                #[inline(always)]
+                fn sum(self, a: $v) -> $t {
+                    let mut elements = [0.0; 16 / size_of::<$t>()];
+                    // SAFETY: as many as a vector has.
+                    unsafe { self.store(elements.as_mut_ptr(), a) };
+                    elements.iter().sum()
+                }
             }
         };
     }
@@ -261,10 +270,14 @@ impl<T: Scalar> Simd<T> for Portable {
     fn mul_add(self, a: [T; 4], b: [T; 4], c: [T; 4]) -> [T; 4] {
         self.add(self.mul(a, b), c)
     }
+    #[inline(always)]
+    fn sum(self, a: [T; 4]) -> T {
+        (a[0] + a[1]) + (a[2] + a[3])
+    }
 }
 
 macro_rules! simd {
-    ($t:ty, $v:ident, $lanes:ident, $splat:ident, $add:ident, $sub:ident, $mul:ident, $div:ident, $sqrt:ident, $less:ident, $select:ident, $min:ident, $max:ident, $mul_add:ident) => {
+    ($t:ty, $v:ident, $lanes:ident, $splat:ident, $add:ident, $sub:ident, $mul:ident, $div:ident, $sqrt:ident, $less:ident, $select:ident, $min:ident, $max:ident, $mul_add:ident, $sum:ident) => {
         impl<S: pulp::Simd> Simd<$t> for On<S> {
             type V = S::$v;
             const LANES: usize = S::$lanes;
@@ -310,6 +323,10 @@ macro_rules! simd {
             fn mul_add(self, a: S::$v, b: S::$v, c: S::$v) -> S::$v {
                 self.0.$mul_add(a, b, c)
             }
+            #[inline(always)]
+            fn sum(self, a: S::$v) -> $t {
+                self.0.$sum(a)
+            }
         }
     };
 }
@@ -328,7 +345,8 @@ simd!(
     select_f32s,
     min_f32s,
     max_f32s,
-    mul_add_f32s
+    mul_add_f32s,
+    reduce_sum_f32s
 );
 simd!(
     f64,
@@ -344,7 +362,8 @@ simd!(
     select_f64s,
     min_f64s,
     max_f64s,
-    mul_add_f64s
+    mul_add_f64s,
+    reduce_sum_f64s
 );
 
 /// A computation on vectors of `T`, written once.

@@ -58,4 +58,8 @@ impl<T, S: Simd<T>> Simd<T> for Pair<S> {
             self.0.mul_add(a[1], b[1], c[1]),
         ]
     }
+    #[inline(always)]
+    fn sum(self, a: Self::V) -> T {
+        self.0.sum(self.0.add(a[0], a[1]))
+    }
 }

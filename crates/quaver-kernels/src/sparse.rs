@@ -37,6 +37,17 @@ pub(crate) fn cost(v: usize, n_terms: usize, active: f64) -> f64 {
     making / n_terms.max(1) as f64 + 1.15 * active
 }
 
+/// What lists cost `conv` for the images x (V × positions × C), relative to the full product, and 1 where there can be none.
+#[inline(always)]
+pub(crate) fn cost_of<T: Scalar>(conv: &Direct<T>, x: &[T], v: usize) -> f64 {
+    let (n, c) = (conv.n_read(), conv.c());
+    let fits = v >= FEWEST && n * c > 0 && u16::try_from(c).is_ok() && u32::try_from(n * c).is_ok();
+    match fits {
+        true => cost(v, conv.n_terms(), share(x, v, n, c)).min(1.0),
+        false => 1.0,
+    }
+}
+
 /// Of V images, positions × C each, the channels of a position that are not zero in all of them.
 pub(crate) struct Active<'a, T> {
     x: &'a [T],
@@ -65,10 +76,7 @@ impl<'a, T: Scalar> Active<'a, T> {
         scratch: &'a mut Vec<T>,
     ) -> Option<Self> {
         let (n, c) = (conv.n_read(), conv.c());
-        if v < FEWEST || n * c == 0 || u16::try_from(c).is_err() || u32::try_from(n * c).is_err() {
-            return None;
-        }
-        if cost(v, conv.n_terms(), share(x, v, n, c)) > 1.0 {
+        if cost_of(conv, x, v) >= 1.0 {
             return None;
         }
         let at_once = if conv.is_pointwise() {
@@ -464,7 +472,7 @@ pub(crate) mod tests {
                     let gy = cotangents(n_out, v, zeros);
                     n_sought += usize::from(seeks(&conv, &gy, v));
                     let mut together = vec![f64::NAN; v * n_in];
-                    backward(&conv, &gy, &mut together);
+                    backward(&conv, &gy, &mut together, None);
                     for (gy, together) in gy.chunks_exact(n_out).zip(together.chunks_exact(n_in)) {
                         // One alone is never searched for zeros.
                         let mut alone = vec![f64::NAN; n_in];

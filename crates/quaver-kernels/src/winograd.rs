@@ -339,7 +339,7 @@ mod tests {
         exact.forward(&x, &mut y, &mut Vec::new());
         exact.backward_data(&u, &mut g, &mut Vec::new());
         fast.forward(&cast(&x), &mut y_fast, &mut Vec::new());
-        backward(&fast, &cast(&u), &mut g_fast);
+        backward(&fast, &cast(&u), &mut g_fast, None);
         let worst = |a: &[f64], b: &[T]| {
             let size = a.iter().fold(0.0, |m: f64, x| m.max(x.abs()));
             let pairs = a.iter().zip(b);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use quaver_kernels::{Done, Scalar};
+use quaver_kernels::{Onward, Scalar};
 
 use super::operand::{Operand, Source, operands};
 use crate::EngineError;
@@ -68,7 +68,7 @@ impl<T: Scalar> Step<T> for Lowered<T> {
     }
 
     fn vjp(&self, input: usize, saved: &Saved<T>, gy: &[T], gx: &mut [T], scratch: &mut Vec<T>) {
-        self.vjp_then(input, saved, gy, gx, scratch, &mut |_, _| {});
+        self.vjp_then(input, saved, gy, gx, scratch, Onward::whole(&mut |_, _| {}));
     }
 
     fn vjp_then(
@@ -78,7 +78,7 @@ impl<T: Scalar> Step<T> for Lowered<T> {
         gy: &[T],
         gx: &mut [T],
         _: &mut Vec<T>,
-        done: &mut Done<'_, T>,
+        onward: Onward<'_, '_, T>,
     ) {
         let total: usize = self.widths.iter().sum();
         let at = self
@@ -99,7 +99,7 @@ impl<T: Scalar> Step<T> for Lowered<T> {
             for (gx, gy) in gx.chunks_exact_mut(width).zip(gy.chunks_exact(total)) {
                 gx.copy_from_slice(&gy[offset..][..width]);
             }
-            done(at * rows * width, gx);
+            (onward.done)(at * rows * width, gx);
         }
     }
 }

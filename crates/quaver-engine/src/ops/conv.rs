@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use quaver_kernels::conv::{Conv as Kernel, ConvOptions, ConvShape};
 use quaver_kernels::weights::{bias_gram, bias_rows};
-use quaver_kernels::{Done, Scalar};
+use quaver_kernels::{Onward, Scalar};
 
 use super::affine::Affine;
 use super::channels::Layout;
@@ -111,13 +111,13 @@ impl<T: Scalar> Step<T> for Lowered<T> {
         gy: &[T],
         gx: &mut [T],
         scratch: &mut Vec<T>,
-        done: &mut Done<'_, T>,
+        onward: Onward<'_, '_, T>,
     ) {
         if self.layout == Layout::ChannelsLast {
-            return self.kernel.backward_data_then(gy, gx, scratch, done);
+            return self.kernel.backward_data_then(gy, gx, scratch, onward);
         }
         self.vjp(input, saved, gy, gx, scratch);
-        done(0, gx);
+        (onward.done)(0, gx);
     }
 
     fn param_rows(
