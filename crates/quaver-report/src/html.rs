@@ -5,6 +5,7 @@
 //! text and is escaped, and the page's own content policy forbids it to load anything.
 
 mod figure;
+mod panel;
 mod record;
 mod section;
 mod table;
@@ -15,6 +16,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 pub use figure::Figure;
+pub use panel::Panel;
+pub(crate) use panel::end as scale_end;
 pub use section::{Section, Tone};
 pub use table::{Order, RankingTable, TableRow};
 
@@ -77,12 +80,15 @@ impl Page {
         self
     }
 
-    /// One page with what is on several, one after another. The run records come under the titles of their pages.
+    /// One page with what is on several, one after another. The run records come under the titles of their pages; pages
+    /// of one title are numbered.
     pub fn gathered(title: impl Into<String>, pages: impl IntoIterator<Item = Page>) -> Self {
         let mut whole = Self::new(title);
         let mut records = RunRecord::new();
+        let mut titles = HashSet::new();
         for page in pages {
-            let mut opening = Section::new(&*page.title);
+            let title = unlike(&mut titles, &page.title);
+            let mut opening = Section::new(&*title);
             for text in page.lead {
                 opening = opening.paragraph(text);
             }
@@ -90,11 +96,7 @@ impl Page {
             let within = page.sections.into_iter().map(Section::within);
             whole.sections.extend(within);
             if let Some(record) = page.record {
-                let mut key = page.title.clone();
-                while records.get(&key).is_some() {
-                    key.push('′');
-                }
-                records = records.with(key, serde_json::json!(record));
+                records = records.with(title, serde_json::json!(record));
             }
         }
         whole.record(records)
@@ -196,9 +198,9 @@ impl Page {
             .collect();
         body.line();
         body.element("header", &[], |header| {
-            header.leaf("h1", &[], &self.title);
+            header.phrase("h1", &[], &self.title);
             for text in &self.lead {
-                header.leaf("p", &[("class", "lead")], text);
+                header.phrase("p", &[("class", "lead")], text);
             }
             self.write_contents(header, &section_ids);
         });
@@ -251,6 +253,14 @@ impl Page {
     }
 }
 
+/// The title, with a number behind it if it was given before.
+fn unlike(given: &mut HashSet<String>, title: &str) -> String {
+    let numbered = (2..).map(|number| format!("{title} ({number})"));
+    let mut titles = std::iter::once(title.to_owned()).chain(numbered);
+    let free = titles.find(|title| given.insert(title.clone()));
+    free.unwrap_or_else(|| title.to_owned())
+}
+
 /// A list of links to sections, and within an entry the list of those that are within its section.
 fn write_entries(markup: &mut Markup, entries: &[(&Section, &str)]) {
     let Some((first, _)) = entries.first() else {
@@ -266,7 +276,7 @@ fn write_entries(markup: &mut Markup, entries: &[(&Section, &str)]) {
         for entries in own {
             let (section, id) = entries[0];
             list.element("li", &[], |item| {
-                item.leaf("a", &[("href", &format!("#{id}"))], section.heading());
+                item.phrase("a", &[("href", &format!("#{id}"))], section.heading());
                 write_entries(item, &entries[1..]);
             });
         }

@@ -46,9 +46,9 @@ mod writer;
 
 pub use atomic::{AtomicFile, atomic_write, check_output};
 pub use error::{ReportError, ReportErrorKind};
-pub use html::{Figure, Order, Page, RankingTable, Section, TableRow, Tone};
+pub use html::{Figure, Order, Page, Panel, RankingTable, Section, TableRow, Tone};
 pub use npz::{NpzWriter, check_npz_path};
-pub use number::grouped;
+pub use number::{grouped, typeset};
 pub use picture::{Pixels, Thumbnail, png_data_uri};
 pub use plot::*;
 pub use record::RunRecord;

@@ -40,6 +40,34 @@ impl Markup {
         self.element(tag, attributes, |inside| inside.text(text));
     }
 
+    /// An element that holds text alone, whose long names may be broken where a reader would.
+    pub(crate) fn phrase(&mut self, tag: &str, attributes: Attributes<'_>, text: &str) {
+        self.element(tag, attributes, |inside| inside.words(text));
+    }
+
+    /// Text in which a long name (of a file, a measure, a layer) stays whole where a line has room for it, and elsewhere
+    /// may be broken after `_`, `/` and `.`: a browser by itself breaks it in the middle of a word.
+    pub(crate) fn words(&mut self, text: &str) {
+        const LONG: usize = 12;
+        for word in text.split_inclusive(char::is_whitespace) {
+            let name = word.trim_end();
+            let pieces: Vec<&str> = name.split_inclusive(['_', '/', '.']).collect();
+            if name.chars().count() < LONG || pieces.len() < 2 {
+                self.text(word);
+                continue;
+            }
+            self.element("span", &[("class", "long")], |long| {
+                for (number, piece) in pieces.into_iter().enumerate() {
+                    if number > 0 {
+                        long.void("wbr", &[]);
+                    }
+                    long.text(piece);
+                }
+            });
+            self.text(&word[name.len()..]);
+        }
+    }
+
     /// An element without content: `<img>`, `<path/>`.
     pub(crate) fn void(&mut self, tag: &str, attributes: Attributes<'_>) {
         self.start(tag, attributes);
@@ -140,6 +168,15 @@ mod tests {
             markup.finish(),
             "<p title=\"&quot;&gt;&lt;script&gt;\">&lt;script&gt;alert(&#39;&amp;&#39;)&lt;/script&gt;\u{fffd}<br/></p>"
         );
+    }
+
+    #[test]
+    fn long_names_break_between_their_parts() {
+        let mut markup = Markup::new();
+        markup.words("fi_lambda of a_long_name.onnx &\nsoftly <unbreakable>.");
+        let text = "fi_lambda of <span class=\"long\">a_<wbr/>long_<wbr/>name.<wbr/>onnx</span> &amp;\nsoftly \
+                    &lt;unbreakable&gt;.";
+        assert_eq!(markup.finish(), text);
     }
 
     #[test]

@@ -17,7 +17,7 @@ pub(crate) fn significant(value: f64, digits: usize) -> String {
 }
 
 /// The number to `digits` significant digits, as it is typeset: `0.9850`, `1.234×10⁻⁷`, `−∞`.
-pub(crate) fn typeset(value: f64, digits: usize) -> String {
+pub fn typeset(value: f64, digits: usize) -> String {
     match rounded(value, digits) {
         Rounded::Plain(text) => minus(&text),
         Rounded::Scientific(mantissa, exponent) => {

@@ -135,22 +135,6 @@ fn read_uri<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Err
 }
 
 impl Thumbnail {
-    /// A picture that is shown pixel for pixel.
-    pub(crate) fn whole(
-        width: usize,
-        height: usize,
-        pixels: Pixels<'_>,
-        alt: impl Into<String>,
-    ) -> Result<Self, ReportError> {
-        Ok(Self {
-            uri: png_data_uri(width, height, pixels)?,
-            alt: alt.into(),
-            width,
-            height,
-            pixelated: false,
-        })
-    }
-
     /// A picture and the words for those who cannot see it.
     pub fn new(
         width: usize,

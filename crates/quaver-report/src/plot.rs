@@ -47,8 +47,10 @@ macro_rules! charts {
         })*
 
         impl Chart {
-            pub(crate) fn draw(&self) -> Drawing {
+            /// Draws it, in a whole row of the page if it is `wide` and of a kind that gains by it.
+            pub(crate) fn draw(&self, wide: bool) -> Drawing {
                 match self {
+                    Chart::Manhattan(chart) if wide => chart.draw_across(frame::ACROSS),
                     $(Chart::$kind(chart) => chart.draw(),)*
                 }
             }

@@ -10,7 +10,7 @@ use embedded_graphics::text::Text;
 
 use crate::atomic::atomic_write;
 use crate::error::ReportError;
-use crate::number::typeset;
+use crate::html::{Panel, scale_end};
 use crate::picture::{Pixels, Thumbnail, png_bytes};
 
 /// The longer side of a picture on the sheet, at least; small pictures are enlarged by whole factors.
@@ -129,6 +129,28 @@ impl Tile {
         self
     }
 
+    /// The same under another title.
+    #[must_use]
+    pub fn titled(mut self, title: impl Into<String>) -> Self {
+        self.title = title.into();
+        self
+    }
+
+    /// The same for a page, which sets the text itself; `alt` says it in words.
+    ///
+    /// # Errors
+    /// `Picture` if it is too large to be encoded.
+    pub fn to_panel(&self, alt: impl Into<String>) -> Result<Panel, ReportError> {
+        let bytes = self.pixels.as_flattened();
+        let (width, height) = (self.width, self.height);
+        let picture = Thumbnail::enlarged(width, height, Pixels::Rgb(bytes), alt, SIDE)?;
+        let panel = Panel::new(picture, &*self.title).note(&*self.note);
+        Ok(match self.bar {
+            Some((low, high)) => panel.range(low, high),
+            None => panel,
+        })
+    }
+
     /// How many screen pixels a pixel becomes.
     fn factor(&self) -> usize {
         (SIDE / self.width.max(self.height)).max(1)
@@ -206,15 +228,6 @@ impl Sheet {
     pub fn save(&self, path: &Path) -> Result<(), ReportError> {
         atomic_write(path, &self.to_png()?)
     }
-
-    /// The sheet for a page, pixel for pixel; `alt` says it in words.
-    ///
-    /// # Errors
-    /// As for [`to_png`](Self::to_png).
-    pub fn to_thumbnail(&self, alt: impl Into<String>) -> Result<Thumbnail, ReportError> {
-        let canvas = self.draw();
-        Thumbnail::whole(canvas.width, canvas.height, Pixels::Rgb(&canvas.bytes), alt)
-    }
 }
 
 /// Something to draw on.
@@ -270,11 +283,7 @@ impl Canvas {
             let colour = viridis(x as f64 / (width - 1).max(1) as f64);
             (0..BAR).for_each(|y| self.set(left + x, top + y, colour));
         }
-        let number = |value: f64| match value.fract() == 0.0 && value.abs() < 1e6 {
-            true => format!("{value}"),
-            false => ascii(&typeset(value, 3)),
-        };
-        let (low, high) = (number(low), number(high));
+        let (low, high) = (ascii(&scale_end(low)), ascii(&scale_end(high)));
         self.text(&low, left, top + BAR, [90, 90, 90]);
         let right = (left + width).saturating_sub(high.len() * LETTER);
         self.text(&high, right, top + BAR, [90, 90, 90]);
@@ -320,6 +329,7 @@ impl DrawTarget for Canvas {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::number::typeset;
 
     /// Entries of the table that the polynomial was fitted to.
     #[test]

@@ -7,7 +7,7 @@ use quaver::layers::{LAYER_MEASURES, LayerReport, LayerSummary};
 use quaver::table::{Column, Kind, Value};
 use quaver::verify::Verification;
 use quaver_report::{
-    Axis, BoxPlot, Figure, ManhattanChart, Order, RankingTable, Section, TableRow, Tone,
+    Axis, BoxPlot, Figure, ManhattanChart, Order, Page, RankingTable, Section, TableRow, Tone,
 };
 
 use crate::axis;
@@ -80,12 +80,29 @@ pub fn layer_row(network: &str, layer: &LayerSummary) -> Vec<Value> {
     row
 }
 
+/// The page about the layers of these networks, measured on these data, without its sections. A store has one name for
+/// network and data, which is said once.
+pub fn layers_page(networks: &[&str], data: &str) -> Page {
+    let named = networks.join(", ");
+    let of = match networks {
+        [one] => format!("How strongly {one} reacts to perturbations of each layer"),
+        _ => "How strongly each network reacts to perturbations of its layers".to_owned(),
+    };
+    let lead = match named == data {
+        true => format!("{of}."),
+        false => format!("{of}, on the samples of {data}."),
+    };
+    Page::new(format!("Layers of {named}")).lead(lead)
+}
+
 /// The sections of a page about the layers of one network, ranked by a measure of [`quaver::layers::LAYER_MEASURES`].
+/// Their headings name it unless the page is about it alone.
 pub fn layers_sections(
     network: &str,
     report: &LayerReport,
     verification: Option<&Verification>,
     rank_by: &str,
+    is_alone: bool,
 ) -> Vec<Section> {
     let layers = &report.layers;
     let names = Names::of_layers(report);
@@ -125,7 +142,18 @@ pub fn layers_sections(
         };
         Figure::new(title, chart).how_to_read(how)
     });
-    let section = Section::new(network)
+    let headings = match is_alone {
+        true => [
+            "Which layers matter?".to_owned(),
+            "Layers disturbed for real".to_owned(),
+        ],
+        false => [
+            network.to_owned(),
+            format!("{network}: layers disturbed for real"),
+        ],
+    };
+    let [heading, disturbed] = headings;
+    let section = Section::new(heading)
         .callout(tone, report.verdict())
         .table(ranking(network, report, &names, rank_by))
         .figure(Figure::new("FI of every sample and layer", manhattan("fi")).wide(wide).how_to_read(
@@ -136,8 +164,7 @@ pub fn layers_sections(
         ));
     let mut sections = vec![boxes.into_iter().fold(section, Section::figure)];
     if let Some(verification) = verification {
-        let heading = format!("{}: layers disturbed for real", network);
-        sections.push(verified::section(heading, verification, &names));
+        sections.push(verified::section(disturbed, verification, &names));
     }
     sections
 }

@@ -12,17 +12,19 @@ mod study;
 
 use std::collections::BTreeMap;
 
+use quaver::table::{Column, Kind, Value};
 use quaver::{Dataset, Summary};
-use quaver_report::{Axis, Section, Thumbnail, Tone, grouped};
+use quaver_report::{Axis, RunRecord, Section, Thumbnail, Tone, grouped};
+use serde_json::Value as Json;
 
 pub use attacks::{Examples, attack_json, attack_page, attack_table, remarks};
 pub use comparison::{Compared, compared_table, comparison, overview_table};
 pub use layers::{
-    MEAN_NOISE, Names, agreement_table, disturbed_table, layer_columns, layer_row, layers_sections,
-    left_out, ranking_column, verified_json, verified_text,
+    MEAN_NOISE, Names, agreement_table, disturbed_table, layer_columns, layer_row, layers_page,
+    layers_sections, left_out, ranking_column, verified_json, verified_text,
 };
 pub use maps::{
-    map_json, map_numbers, map_rows, map_section, map_sheet, map_table, map_text, map_words,
+    map_json, map_page, map_rows, map_section, map_sheet, map_table, map_text, map_words,
     maps_table, write_map,
 };
 pub use study::study;
@@ -72,6 +74,50 @@ pub fn class_name(names: Option<&[String]>, class: usize) -> String {
     name.cloned().unwrap_or_else(|| class.to_string())
 }
 
+/// Puts the names of classes in place of their numbers in the columns called `which`, where names are known.
+fn name_classes(
+    columns: &mut [Column],
+    rows: &mut [Vec<Value>],
+    which: &[&str],
+    names: Option<&[String]>,
+) {
+    if names.is_none() {
+        return;
+    }
+    let columns = columns.iter_mut().enumerate();
+    for (at, column) in columns.filter(|(_, column)| which.contains(&column.name.as_str())) {
+        column.kind = Kind::Text;
+        for cell in rows.iter_mut().filter_map(|row| row.get_mut(at)) {
+            if let Value::Int(class) = *cell {
+                let class = usize::try_from(class).unwrap_or(usize::MAX);
+                *cell = class_name(names, class).into();
+            }
+        }
+    }
+}
+
+/// What titles call the network and the data of a run: the names of their files, as its record has them.
+fn named(record: &RunRecord) -> (String, String) {
+    let name = |file: &Json| -> Option<String> {
+        let path = file.get("path").or_else(|| file.get("name"))?.as_str()?;
+        let last = std::path::Path::new(path).file_name()?;
+        Some(last.to_string_lossy().into_owned())
+    };
+    let names = |value: &Json| match value {
+        Json::Array(files) if files.len() > 2 => Some(format!("{} files", files.len())),
+        Json::Array(files) => {
+            let names: Option<Vec<String>> = files.iter().map(name).collect();
+            names.filter(|n| !n.is_empty()).map(|n| n.join(" and "))
+        }
+        file => name(file),
+    };
+    let called = |key: &str| record.get(key).and_then(names);
+    (
+        called("model").unwrap_or_else(|| "the network".to_owned()),
+        called("data").unwrap_or_else(|| "the data".to_owned()),
+    )
+}
+
 /// The axis on which a measure is drawn.
 pub fn axis(measure: &str) -> Axis {
     match measure {
@@ -92,5 +138,54 @@ fn verdict(section: Section, summary: &Summary) -> Section {
         None => section,
         Some(0.0) => section.callout(Tone::Good, summary.verdict()),
         Some(_) => section.callout(Tone::Caution, summary.verdict()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn titles_have_the_names_of_files() {
+        let of = |model: Json, data: Json| {
+            named(&RunRecord::new().with("model", model).with("data", data))
+        };
+        let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());
+        let file = |path: &str| json!({"path": path, "n_bytes": 1});
+        let (net, data) = (file("nets/net.onnx"), file("a/b.npz"));
+        assert_eq!(of(net.clone(), data.clone()), pair("net.onnx", "b.npz"));
+        let two = json!([data, file("c.png")]);
+        assert_eq!(of(net.clone(), two), pair("net.onnx", "b.npz and c.png"));
+        let three = json!([file("a"), file("b"), file("c")]);
+        assert_eq!(of(net, three), pair("net.onnx", "3 files"));
+        let of_arrays = of(json!({"sha256": ""}), json!([{"shape": [1]}]));
+        assert_eq!(of_arrays, pair("the network", "the data"));
+    }
+
+    #[test]
+    fn classes_have_their_names() {
+        let columns = [
+            Column::new("label", Kind::Int, ""),
+            Column::new("rank", Kind::Int, ""),
+        ];
+        let rows = [
+            vec![1.into(), 1.into()],
+            vec![Value::Null, 0.into()],
+            vec![7.into()],
+        ];
+        let names = ["cat".to_owned(), "dog".to_owned()];
+        let (mut heads, mut named) = (columns.clone(), rows.clone());
+        name_classes(&mut heads, &mut named, &["label"], Some(&names));
+        assert_eq!((heads[0].kind, heads[1].kind), (Kind::Text, Kind::Int));
+        let expected = [
+            vec!["dog".into(), 1.into()],
+            vec![Value::Null, 0.into()],
+            vec!["7".into()],
+        ];
+        assert_eq!(named, expected);
+        let (mut heads, mut plain) = (columns, rows.clone());
+        name_classes(&mut heads, &mut plain, &["label"], None);
+        assert_eq!((heads[0].kind, plain), (Kind::Int, rows));
     }
 }

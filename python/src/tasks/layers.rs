@@ -9,9 +9,10 @@ use quaver::ScoreOptions;
 use quaver::layers::{LAYER_MEASURES, LayerReport, LayerStudy};
 use quaver::table::{Column, Kind, Value};
 use quaver::verify::{Disturbance, Verification, VerifyOptions, verify_layers};
-use quaver_report::{Page, RunRecord};
+use quaver_report::RunRecord;
 use quaver_results::{
-    agreement_table, disturbed_table, layer_columns, layer_row, layers_sections, left_out,
+    agreement_table, disturbed_table, layer_columns, layer_row, layers_page, layers_sections,
+    left_out,
 };
 use quaver_store::record;
 use serde_json::{Value as Json, json};
@@ -254,13 +255,21 @@ impl Layers {
             }
         };
         let names: Vec<&str> = self.networks.iter().map(|found| &*found.network).collect();
-        let page = Page::new(format!("Layers of {}", names.join(", "))).lead(format!(
-            "How strongly {} reacts to perturbations of each layer.",
-            names.join(", ")
-        ));
+        let data = match self.networks.first() {
+            Some(first) => first.kept.subject(py)?.data_name(),
+            None => String::new(),
+        };
+        let page = layers_page(&names, &data);
         let section = |found: &Found| {
             let verification = found.verification.as_ref();
-            layers_sections(&found.network, &found.report, verification, rank_by)
+            let is_alone = self.networks.len() == 1;
+            layers_sections(
+                &found.network,
+                &found.report,
+                verification,
+                rank_by,
+                is_alone,
+            )
         };
         let sections = self.networks.iter().flat_map(section).collect();
         save_page(py, &path, page, sections, run)

@@ -8,9 +8,8 @@ use pyo3::exceptions::PyIndexError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyTuple};
 use quaver::{Dataset as _, MapMeasure, MapOptions, Region};
-use quaver_report::{Figure as PageFigure, Page};
 use quaver_results::{
-    map_numbers, map_rows, map_section, map_sheet, map_table, map_words, maps_table, write_map,
+    map_page, map_rows, map_section, map_sheet, map_table, map_words, maps_table, write_map,
 };
 use quaver_store::record;
 
@@ -165,23 +164,18 @@ impl Maps {
     /// Writes the page of `quaver map` to `path` (.html), and its numbers beside it as JSON.
     fn report(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
         let options = &self.options;
-        let (mut figures, mut rows) = (Vec::new(), Vec::new());
+        let (mut sections, mut rows) = (Vec::new(), Vec::new());
         let class_names = (*self.class_names).as_deref();
         for (at, map) in self.maps.iter().enumerate() {
             let name = map.key.clone().unwrap_or_else(|| format!("{at:05}"));
-            let words = map_words(map, class_names);
             rows.extend(map_rows(&name, map));
-            let sheet = map_sheet(&name, map, class_names);
-            let picture = sheet.to_thumbnail(words.clone()).map_err(of_report)?;
-            figures.push(PageFigure::pictures(name, [(picture, words)]).wide(true));
+            let section = map_section(&name, map, class_names);
+            sections.push(section.map_err(of_report)?);
         }
         let run = self.kept.subject(py)?.record_of_pictures("map", true)?;
         let run = record::of_maps(run, options);
-        let page = Page::new("Where the network can be moved").lead(
-            "The influence measure FI (Shu & Zhu, AAAI-19) of small windows of the image, at several scales.",
-        );
-        let sections = vec![map_section(figures), map_numbers(rows)];
-        save_page(py, &path, page, sections, run)
+        let page = map_page(&run, sections, rows);
+        save_page(py, &path, page, Vec::new(), run)
     }
 
     /// A figure: image by image (the first `n`), the picture and a map of one measure for every scale.

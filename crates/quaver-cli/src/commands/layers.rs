@@ -7,10 +7,10 @@ use clap::builder::PossibleValuesParser;
 use quaver::layers::{LAYER_MEASURES, LayerReport, LayerStudy};
 use quaver::table::{Column, Value};
 use quaver::verify::{Disturbance, Verification, VerifyOptions, verify_layers};
-use quaver_report::{Page, RunRecord, TableWriter, TextOptions, text_table};
+use quaver_report::{RunRecord, TableWriter, TextOptions, text_table};
 use quaver_results::{
-    MEAN_NOISE, Names, layer_columns, layer_row, layers_sections, ranking_column, verified_json,
-    verified_text,
+    MEAN_NOISE, Names, layer_columns, layer_row, layers_page, layers_sections, ranking_column,
+    verified_json, verified_text,
 };
 use serde_json::{Value as Json, json};
 
@@ -155,13 +155,11 @@ impl Layers {
         }
         if let Some(path) = &self.report {
             let names: Vec<&str> = all.iter().map(|found| found.network.as_str()).collect();
-            let page = Page::new(format!("Layers of {}", names.join(", "))).lead(format!(
-                "How strongly {} reacts to perturbations of each layer.",
-                names.join(", ")
-            ));
+            let page = layers_page(&names, &first.data_name());
             let sections = |found: &Found| {
-                let verification = found.verification.as_ref();
-                layers_sections(&found.network, &found.report, verification, &self.rank_by)
+                let (verification, by) = (found.verification.as_ref(), &self.rank_by);
+                let is_alone = all.len() == 1;
+                layers_sections(&found.network, &found.report, verification, by, is_alone)
             };
             let sections = all.iter().flat_map(sections).collect();
             pages::write(console, path, page, sections, &record)?;

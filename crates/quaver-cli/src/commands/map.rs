@@ -10,10 +10,8 @@ use quaver::{
     Classes, Dataset, Error, ErrorKind, ImageMap, LabelChoice, MapOptions, ObjectiveChoice,
     Precision,
 };
-use quaver_report::{Figure, Page};
-use quaver_results::{
-    map_json, map_numbers, map_rows, map_section, map_sheet, map_text, map_words, write_map,
-};
+use quaver_report::Section;
+use quaver_results::{map_json, map_page, map_rows, map_section, map_sheet, map_text, write_map};
 use quaver_store::record;
 use serde_json::Value as Json;
 
@@ -129,7 +127,8 @@ type Opened<'a> = (&'a Path, Box<dyn Dataset>);
 #[derive(Default)]
 struct Outcome {
     images: Vec<Json>,
-    figures: Vec<Figure>,
+    /// On the page.
+    sections: Vec<Section>,
     /// The image, and what is said of each of its maps.
     rows: Vec<Vec<Value>>,
     text: String,
@@ -251,11 +250,8 @@ impl Map {
         let all = record.clone().with("images", outcome.images);
         all.save(&self.out.join("maps.json"))?;
         if let Some(path) = &self.report {
-            let page = Page::new("Where the network can be moved").lead(
-                "The influence measure FI (Shu & Zhu, AAAI-19) of small windows of the image, at several scales.",
-            );
-            let sections = vec![map_section(outcome.figures), map_numbers(outcome.rows)];
-            pages::write(console, path, page, sections, &record)?;
+            let page = map_page(&record, outcome.sections, outcome.rows);
+            pages::write(console, path, page, Vec::new(), &record)?;
         }
         console.result(&match self.json {
             true => all.to_json_pretty(),
@@ -333,11 +329,8 @@ impl Map {
         let sheet = map_sheet(&stem, map, class_names);
         sheet.save(&file("png"))?;
         if self.report.is_some() {
-            let words = map_words(map, class_names);
-            let picture = sheet.to_thumbnail(words.clone())?;
-            outcome
-                .figures
-                .push(Figure::pictures(stem.as_str(), [(picture, words)]).wide(true));
+            let section = map_section(&stem, map, class_names)?;
+            outcome.sections.push(section);
             outcome.rows.extend(map_rows(&stem, map));
         }
         outcome.images.push(map_json(&stem, data, map));

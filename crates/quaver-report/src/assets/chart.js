@@ -22,12 +22,14 @@ const showTip = (chart, text, x, y) => {
   tip.style.top = `${scrollY + Math.max(8, top - tip.offsetHeight - 10)}px`;
 };
 
-// Numbers as the page writes them elsewhere: four significant digits.
+// Numbers as the page writes them elsewhere: four significant digits, and powers of ten as such.
+const raised = (digits) => [...digits].map((digit) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[digit] ?? (digit === "-" ? "⁻" : "")).join("");
 const number = (value) => {
   if (value === 0) return "0";
   const size = Math.abs(value);
-  const text = size >= 1e6 || size < 1e-4 ? value.toExponential(3) : Number(value.toPrecision(4)).toString();
-  return text.replace(/^-/, "−").replace(/e\+?/, "e");
+  if (size < 1e6 && size >= 1e-4) return Number(value.toPrecision(4)).toString().replace("-", "−");
+  const [mantissa, exponent] = value.toExponential(3).split("e");
+  return `${mantissa.replace("-", "−")}×10${raised(exponent)}`;
 };
 
 const axisOf = (text) => {
@@ -41,8 +43,12 @@ const axisOf = (text) => {
   };
 };
 
-// Where a curve lies at x: between the two points around it.
-const heightAt = (points, x) => {
+// Where a curve lies at x: between the two points around it, or where the last step up to there has led.
+const heightAt = ({ points, steps }, x) => {
+  if (steps !== undefined) {
+    if (!points.length || x < points[0][0] || x > points.at(-1)[0]) return null;
+    return points.findLast((point) => point[0] <= x)[1];
+  }
   for (let at = 1; at < points.length; at++) {
     const [[x0, y0], [x1, y1]] = [points[at - 1], points[at]];
     if (x >= Math.min(x0, x1) && x <= Math.max(x0, x1)) {
@@ -70,7 +76,7 @@ for (const chart of document.querySelectorAll(".chart")) {
       const text = element.dataset.title;
       if (element.matches(".line, .reference")) {
         const points = element.getAttribute("d").slice(1).split("L").map((point) => point.split(" ").map(Number));
-        curves.unshift({ text, points });
+        curves.unshift({ text, points, steps: element.dataset.steps });
       } else if (element.closest(".mark")) {
         const [x, y] = element.getAttribute("d").match(/-?[\d.]+/g).map(Number);
         things.push({ element, text, x, y, reach: 14 });
@@ -86,9 +92,13 @@ for (const chart of document.querySelectorAll(".chart")) {
   const sayCurves = (x) => {
     const [across, up] = axes;
     const place = Math.min(Math.max(x, Math.min(across.start, across.end)), Math.max(across.start, across.end));
-    const lines = curves.map(({ text, points }) => {
-      const y = heightAt(points, place);
-      return y === null ? null : `${text}: ${number(up.value(y))}`;
+    const lines = curves.map((curve) => {
+      const y = heightAt(curve, place);
+      if (y === null) return null;
+      // Of a share of so many values the count is a whole number, whatever the page's coordinates are rounded to.
+      const n = Number(curve.steps ?? 0);
+      const count = Math.round((up.value(y) * n) / 100);
+      return `${curve.text}: ${n ? `${number((100 * count) / n)} % (${count} of ${n})` : number(up.value(y))}`;
     }).filter(Boolean);
     hideTip();
     const rule = document.createElementNS(chart.namespaceURI, "path");
@@ -172,6 +182,7 @@ for (const chart of document.querySelectorAll(".chart")) {
       words.textContent = element.dataset.title;
       element.prepend(words);
       delete element.dataset.title;
+      delete element.dataset.steps;
     }
     const [, , width, height] = chart.getAttribute("viewBox").split(" ");
     const ground = document.createElementNS(copy.namespaceURI, "rect");

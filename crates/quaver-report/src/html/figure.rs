@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::panel::Panel;
 use crate::markup::{Markup, coordinate};
 use crate::picture::Thumbnail;
 use crate::plot::{Chart, Drawing, draw_swatch};
@@ -17,6 +18,13 @@ pub struct Figure {
     summary: String,
     #[serde(default)]
     wide: bool,
+    #[serde(default, skip_serializing_if = "is_false")]
+    led: bool,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -24,7 +32,11 @@ pub struct Figure {
 enum Content {
     Chart(Chart),
     Pictures(Vec<(Thumbnail, String)>),
+    Panels(Vec<Panel>),
 }
+
+/// Pictures of up to this width, in pixels of the screen, are shown at twice their size.
+const SMALL: usize = 160;
 
 impl Figure {
     /// A figure that shows a plot.
@@ -42,6 +54,11 @@ impl Figure {
         Self::with(title.into(), Content::Pictures(pictures.collect()))
     }
 
+    /// A figure that shows pictures in columns of one width, each with a title, a remark and a scale of colours.
+    pub fn panels(title: impl Into<String>, panels: impl IntoIterator<Item = Panel>) -> Self {
+        Self::with(title.into(), Content::Panels(panels.into_iter().collect()))
+    }
+
     fn with(title: String, content: Content) -> Self {
         Self {
             title,
@@ -50,6 +67,7 @@ impl Figure {
             how_to_read: String::new(),
             summary: String::new(),
             wide: false,
+            led: false,
         }
     }
 
@@ -81,6 +99,13 @@ impl Figure {
         self
     }
 
+    /// Sets the first picture apart from the others, which show what became of it.
+    #[must_use]
+    pub fn led(mut self) -> Self {
+        self.led = true;
+        self
+    }
+
     /// Writes it, its title as a heading of this kind.
     pub(super) fn write(&self, section: &mut Markup, heading: &'static str) {
         let attributes: &[(&str, &str)] = match self.wide {
@@ -88,18 +113,28 @@ impl Figure {
             false => &[],
         };
         section.element("figure", attributes, |figure| {
-            figure.leaf(heading, &[("class", "title")], &self.title);
-            let notes = match &self.content {
-                Content::Chart(chart) => self.write_chart(figure, chart.draw()),
-                Content::Pictures(pictures) => {
-                    // Small pictures are shown at twice their size, what has a row of its own as it is.
-                    write_pictures(figure, pictures, if self.wide { 1 } else { 2 });
-                    Vec::new()
+            figure.phrase(heading, &[("class", "title")], &self.title);
+            let mut notes = Vec::new();
+            match &self.content {
+                Content::Chart(chart) => notes = self.write_chart(figure, chart.draw(self.wide)),
+                Content::Pictures(pictures) => match &pictures[..] {
+                    [first, others @ ..] if self.led => {
+                        figure.element("div", &[("class", "led")], |row| {
+                            write_pictures(row, std::slice::from_ref(first));
+                            write_pictures(row, others);
+                        });
+                    }
+                    all => write_pictures(figure, all),
+                },
+                Content::Panels(panels) => {
+                    figure.element("ul", &[("class", "panels")], |list| {
+                        panels.iter().for_each(|panel| panel.write(list));
+                    });
                 }
-            };
+            }
             figure.element("figcaption", &[], |caption| {
                 if !self.caption.is_empty() {
-                    caption.leaf("p", &[], &self.caption);
+                    caption.phrase("p", &[], &self.caption);
                 }
                 for note in &notes {
                     caption.leaf("p", &[], note);
@@ -108,7 +143,7 @@ impl Figure {
                     caption.element("p", &[("class", "how")], |how| {
                         how.leaf("strong", &[], "How to read this.");
                         how.text(" ");
-                        how.text(&self.how_to_read);
+                        how.words(&self.how_to_read);
                     });
                 }
             });
@@ -133,7 +168,11 @@ impl Figure {
         if let Some([x, y]) = &drawing.axes {
             attributes.extend([("data-x", &**x), ("data-y", &**y)]);
         }
-        figure.element("svg", &attributes, |svg| svg.append(drawing.svg));
+        // What needs a whole row is as good as unreadable on a phone, unless it keeps its size and is pushed along there.
+        let class = if self.wide { "across" } else { "within" };
+        figure.element("div", &[("class", class)], |place| {
+            place.element("svg", &attributes, |svg| svg.append(drawing.svg));
+        });
         if drawing.legend.len() > 1 {
             figure.element("ul", &[("class", "legend")], |legend| {
                 for (number, name, swatch) in &drawing.legend {
@@ -149,12 +188,13 @@ impl Figure {
     }
 }
 
-fn write_pictures(figure: &mut Markup, pictures: &[(Thumbnail, String)], scale: usize) {
+fn write_pictures(figure: &mut Markup, pictures: &[(Thumbnail, String)]) {
     figure.element("ul", &[("class", "pictures")], |list| {
         for (picture, words) in pictures {
             list.element("li", &[], |item| {
+                let scale = if picture.width <= SMALL { 2 } else { 1 };
                 write_picture(item, picture, scale);
-                item.leaf("span", &[], words);
+                item.phrase("span", &[], words);
             });
         }
     });

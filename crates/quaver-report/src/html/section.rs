@@ -163,7 +163,7 @@ impl Section {
             let depth = self.depth();
             let tag = HEADINGS[depth];
             let attributes = [("id", &*heading_id), ("class", "heading")];
-            section.leaf(tag, &attributes, &self.heading);
+            section.phrase(tag, &attributes, &self.heading);
             let is_figure = |block: &Block| matches!(block, Block::Figure(_));
             for blocks in self.blocks.chunk_by(|a, b| is_figure(a) && is_figure(b)) {
                 section.line();
@@ -182,15 +182,15 @@ impl Section {
 impl Block {
     fn write(&self, section: &mut Markup, depth: usize) {
         match self {
-            Block::Paragraph(text) => section.leaf("p", &[], text),
+            Block::Paragraph(text) => section.phrase("p", &[], text),
             Block::List(items) => section.element("ul", &[], |list| {
-                items.iter().for_each(|item| list.leaf("li", &[], item));
+                items.iter().for_each(|item| list.phrase("li", &[], item));
             }),
             Block::Facts(facts) => section.element("dl", &[("class", "facts")], |list| {
                 for (name, value) in facts {
                     list.element("div", &[], |fact| {
-                        fact.leaf("dt", &[], name);
-                        fact.leaf("dd", &[], value);
+                        fact.phrase("dt", &[], name);
+                        fact.phrase("dd", &[], value);
                     });
                 }
             }),
@@ -203,7 +203,7 @@ impl Block {
                         word.text(tone.word());
                     });
                     callout.text(" ");
-                    callout.leaf("span", &[], text);
+                    callout.phrase("span", &[], text);
                 });
             }
             Block::Table(table) => table.write(section),

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::axis::Axis;
 use super::frame::{WIDTH, tick};
-use super::rows::{MAX_ROWS, Rows, note};
+use super::rows::{FOR_NUMBERS, MAX_ROWS, Rows, note};
 use super::{Drawing, style::colour_class};
 use crate::json;
 use crate::markup::{Markup, coordinate};
@@ -48,14 +48,15 @@ impl BarChart {
     pub(super) fn draw(&self) -> Drawing {
         let shown = &self.bars[..self.bars.len().min(MAX_ROWS)];
         let extent = self.axis.extent(shown.iter().map(|bar| bar.value));
-        let rows = Rows::new(&self.axis, extent, shown.len(), THICKNESS);
+        let names = shown.iter().map(|bar| &*bar.name);
+        let rows = Rows::new(&self.axis, extent, names, (THICKNESS, FOR_NUMBERS));
         let mut svg = Markup::new();
         rows.draw_grid(&mut svg, Some(0.0));
+        rows.draw_names(&mut svg);
         let zero = rows.place(0.0);
         for (row, Bar { name, value }) in shown.iter().enumerate() {
             let drawable = self.axis.holds(*value);
             let end = if drawable { rows.place(*value) } else { zero };
-            rows.draw_name(&mut svg, row, name);
             let class = format!("bar {}", colour_class(0));
             let attributes = [
                 ("class", &*class),

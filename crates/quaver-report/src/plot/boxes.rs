@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::axis::{Axis, Scale};
-use super::frame::{WIDTH, push_line};
+use super::frame::{BESIDE, WIDTH, push_line};
 use super::rows::{MAX_ROWS, Rows, note};
 use super::style::colour_class;
 use super::{Drawing, Swatch};
@@ -106,13 +106,14 @@ impl BoxPlot {
         let extent = self.axis.extent(values.iter().copied());
         let n_series = self.series.len().max(1) as f64;
         let thickness = n_series * (THICKNESS + GAP) - GAP;
-        let rows = Rows::new(&self.axis, extent, shown.len(), thickness);
+        let names = shown.iter().map(|group| &*group.name);
+        let rows = Rows::new(&self.axis, extent, names, (thickness, BESIDE));
         let mut svg = Markup::new();
         let zero =
             (self.axis.scale == Scale::Linear && extent.0 <= 0.0 && extent.1 >= 0.0).then_some(0.0);
         rows.draw_grid(&mut svg, zero);
+        rows.draw_names(&mut svg);
         for (row, group) in shown.iter().enumerate() {
-            rows.draw_name(&mut svg, row, &group.name);
             for (number, quantiles) in group.boxes.iter().enumerate() {
                 if let Some(quantiles) = quantiles {
                     let top = rows.top(row) + (THICKNESS + GAP) * number as f64;
@@ -146,7 +147,7 @@ impl BoxPlot {
     fn draw_box(
         &self,
         svg: &mut Markup,
-        rows: &Rows,
+        rows: &Rows<'_>,
         (number, top): (usize, f64),
         quantiles: &Quantiles,
         title: &str,
@@ -202,7 +203,7 @@ impl BoxPlot {
         });
     }
 
-    fn summary(&self, rows: &Rows, groups: &[Group]) -> String {
+    fn summary(&self, rows: &Rows<'_>, groups: &[Group]) -> String {
         let mut summary = format!("Box plot of {}.", rows.summary());
         for group in groups {
             for (series, quantiles) in self.series.iter().zip(&group.boxes) {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::axis::Axis;
 use super::frame::{Frame, HEIGHT, WIDTH, push_line, push_polyline};
 use super::style::{colour_class, dashes};
-use super::thin::thin_curve;
+use super::thin::thin_stairs;
 use super::{Drawing, Swatch};
 use crate::json;
 use crate::markup::Markup;
@@ -79,12 +79,14 @@ impl EcdfChart {
             let steps = self.steps(&group.values, extent);
             let steps: Vec<(f64, f64)> = steps.into_iter().map(|at| frame.place(at)).collect();
             let mut path = String::new();
-            push_polyline(&mut path, thin_curve(&steps, MAX_POINTS));
+            push_polyline(&mut path, thin_stairs(&steps, MAX_POINTS));
             let class = format!("line {}", colour_class(number));
             let attributes = [
                 ("class", &*class),
                 ("stroke-dasharray", dashes(number)),
                 ("d", &*path),
+                // For the script, which says at the pointer how many of the values are meant.
+                ("data-steps", &*group.values.len().to_string()),
             ];
             svg.element("path", &attributes, |path| {
                 path.leaf("title", &[], &group.name);

@@ -8,10 +8,14 @@ use crate::number::{split_power, typeset};
 /// The size of a chart in user units; the page scales it.
 pub(super) const WIDTH: f64 = 560.0;
 pub(super) const HEIGHT: f64 = 350.0;
+/// The width of a chart that has a row of the page to itself: what the row has on a screen that is wide enough.
+pub(super) const ACROSS: f64 = 1072.0;
 
 /// The edges of the rectangle for data.
 pub(super) const LEFT: f64 = 62.0;
-pub(super) const RIGHT: f64 = WIDTH - 18.0;
+pub(super) const RIGHT: f64 = WIDTH - BESIDE;
+/// Free space right of them.
+pub(super) const BESIDE: f64 = 18.0;
 pub(super) const TOP: f64 = 32.0;
 pub(super) const BOTTOM: f64 = HEIGHT - 52.0;
 
@@ -126,7 +130,7 @@ impl Frame {
         }
         svg.void("path", &[("class", "grid"), ("d", &grid)]);
         svg.void("path", &[("class", "axis"), ("d", &marks)]);
-        draw_y_axis(svg, &self.y);
+        draw_y_axis(svg, &self.y, RIGHT);
         for (value, label) in &self.x.ticks {
             tick(svg, "middle", (self.x.place(*value), BOTTOM + 21.0), label);
         }
@@ -151,17 +155,17 @@ impl Frame {
     }
 }
 
-/// Draws a vertical axis along the left edge, its grid lines across, and the base line below. Its label lies on top of
+/// Draws a vertical axis along the left edge, its grid lines across as far as `right`, and the base line below. Its label lies on top of
 /// it, where it reads without a tilted head.
-pub(super) fn draw_y_axis(svg: &mut Markup, span: &Span) {
+pub(super) fn draw_y_axis(svg: &mut Markup, span: &Span, right: f64) {
     let mut grid = String::new();
     for (value, _) in &span.ticks {
         let y = span.place(*value);
-        push_line(&mut grid, (LEFT, y), (RIGHT, y));
+        push_line(&mut grid, (LEFT, y), (right, y));
     }
     svg.void("path", &[("class", "grid"), ("d", &grid)]);
     let mut base = String::new();
-    push_line(&mut base, (LEFT, BOTTOM), (RIGHT, BOTTOM));
+    push_line(&mut base, (LEFT, BOTTOM), (right, BOTTOM));
     svg.void("path", &[("class", "axis"), ("d", &base)]);
     for (value, label) in &span.ticks {
         tick(svg, "end", (LEFT - 8.0, span.place(*value) + 4.0), label);

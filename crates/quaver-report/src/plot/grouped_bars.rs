@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::axis::{Axis, Scale};
 use super::frame::{WIDTH, push_line, tick};
-use super::rows::{MAX_ROWS, Rows, note};
+use super::rows::{FOR_NUMBERS, MAX_ROWS, Rows, note};
 use super::style::colour_class;
 use super::{Drawing, Swatch};
 use crate::json;
@@ -105,24 +105,33 @@ impl GroupedBarChart {
     pub(super) fn draw(&self) -> Drawing {
         let shown = &self.groups[..self.groups.len().min(MAX_ROWS)];
         let ends = |bar: &Interval| [bar.low, bar.value, bar.high];
-        let values = shown.iter().flat_map(|group| group.bars.iter().flatten());
-        let extent = self.axis.extent(values.flat_map(ends));
+        let bars = || shown.iter().flat_map(|group| group.bars.iter().flatten());
+        let extent = self.axis.extent(bars().flat_map(ends));
         let n_bars = self.series.len().max(1) as f64;
         let thickness = n_bars * (THICKNESS + GAP) - GAP;
-        let rows = Rows::new(&self.axis, extent, shown.len(), thickness);
+        let names = shown.iter().map(|group| &*group.name);
+        let rows = Rows::new(&self.axis, extent, names, (thickness, FOR_NUMBERS));
+        // Beside the end of an interval a value would be taken for that end: it stands in a column with the others.
+        let in_column = bars().any(|bar| bar.low < bar.high);
         let mut svg = Markup::new();
         let zero = match self.axis.scale {
             Scale::Linear => Some(0.0),
             Scale::Log => None,
         };
         rows.draw_grid(&mut svg, zero);
+        rows.draw_names(&mut svg);
         for (row, group) in shown.iter().enumerate() {
-            rows.draw_name(&mut svg, row, &group.name);
             for (number, bar) in group.bars.iter().enumerate() {
                 if let Some(bar) = bar {
                     let top = rows.top(row) + (THICKNESS + GAP) * number as f64;
                     let title = format!("{}, {}: {}", group.name, self.series[number], bar.text());
-                    self.draw_bar(&mut svg, &rows, (number, top), *bar, &title);
+                    let end = self.draw_bar(&mut svg, &rows, (number, top), *bar, &title);
+                    let value = typeset(bar.value, 3);
+                    match end {
+                        _ if in_column => rows.draw_number(&mut svg, top, &value),
+                        Some(end) => tick(&mut svg, "start", (end + 5.0, top + 11.0), &value),
+                        None => {}
+                    }
                 }
             }
         }
@@ -140,14 +149,15 @@ impl GroupedBarChart {
         }
     }
 
+    /// Draws a bar and its interval, and gives back how far to the right it reaches, if it can be drawn.
     fn draw_bar(
         &self,
         svg: &mut Markup,
-        rows: &Rows,
+        rows: &Rows<'_>,
         (number, top): (usize, f64),
         bar: Interval,
         title: &str,
-    ) {
+    ) -> Option<f64> {
         let is_held = self.axis.holds(bar.value);
         let (from, to) = match self.axis.scale {
             Scale::Linear if is_held => (rows.place(0.0), rows.place(bar.value)),
@@ -156,7 +166,7 @@ impl GroupedBarChart {
                 let middle = rows.place(bar.value);
                 (middle - MARK / 2.0, middle + MARK / 2.0)
             }
-            Scale::Log => return,
+            Scale::Log => return None,
         };
         let class = format!("bar {}", colour_class(number));
         let attributes = [
@@ -168,7 +178,6 @@ impl GroupedBarChart {
         ];
         svg.void("rect", &attributes);
         rows.draw_target(svg, top, THICKNESS + GAP, title);
-        let mut right = from.max(to);
         if bar.low < bar.high && self.axis.holds(bar.low) && self.axis.holds(bar.high) {
             let (low, high) = (rows.place(bar.low), rows.place(bar.high));
             let (upper, middle, lower) = (top + 3.0, top + THICKNESS / 2.0, top + THICKNESS - 3.0);
@@ -177,14 +186,8 @@ impl GroupedBarChart {
             push_line(&mut path, (low, upper), (low, lower));
             push_line(&mut path, (high, upper), (high, lower));
             svg.void("path", &[("class", "interval"), ("d", &path)]);
-            right = right.max(high);
         }
-        tick(
-            svg,
-            "start",
-            (right + 5.0, top + 11.0),
-            &typeset(bar.value, 3),
-        );
+        Some(from.max(to))
     }
 
     fn summary(&self, groups: &[Group]) -> String {

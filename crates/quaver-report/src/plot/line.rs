@@ -6,7 +6,7 @@ use super::axis::Axis;
 use super::frame::{Frame, HEIGHT, WIDTH, push_polyline, text};
 use super::label::place_labels;
 use super::style::{colour_class, dashes, push_marker};
-use super::thin::thin_curve;
+use super::thin::{thin_curve, thin_stairs};
 use super::{Drawing, Swatch};
 use crate::json;
 use crate::markup::Markup;
@@ -32,6 +32,13 @@ struct Series {
     marks: Vec<(f64, f64)>,
     #[serde(rename = "drawn_as")]
     swatch: Swatch,
+    #[serde(default, skip_serializing_if = "is_false")]
+    stairs: bool,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 impl LineChart {
@@ -59,6 +66,16 @@ impl LineChart {
         self
     }
 
+    /// Says that the curve that was added last is a staircase, whose corners `points` are: between two of them nothing is
+    /// gained, and at a step it has the height that the step leads to.
+    #[must_use]
+    pub fn stairs(mut self) -> Self {
+        if let Some(series) = self.series.last_mut() {
+            series.stairs = true;
+        }
+        self
+    }
+
     /// Adds a curve to compare with, say chance: thin, dotted and without colour.
     #[must_use]
     pub fn reference(self, name: impl Into<String>, points: Vec<(f64, f64)>) -> Self {
@@ -71,6 +88,7 @@ impl LineChart {
             points,
             marks: Vec::new(),
             swatch,
+            stairs: false,
         });
         self
     }
@@ -88,7 +106,10 @@ impl LineChart {
             .map(|series| {
                 let points = series.points.iter().copied().filter(holds);
                 let points: Vec<(f64, f64)> = points.map(|point| frame.place(point)).collect();
-                thin_curve(&points, MAX_POINTS)
+                match series.stairs {
+                    true => thin_stairs(&points, 2 * MAX_POINTS),
+                    false => thin_curve(&points, MAX_POINTS),
+                }
             })
             .collect();
 
@@ -204,7 +225,7 @@ fn draw_curve(svg: &mut Markup, series: &Series, curve: &[(f64, f64)], number: u
     let mut path = String::new();
     push_polyline(&mut path, curve.iter().copied());
     let class = format!("line {}", colour_class(number));
-    let attributes = match series.swatch {
+    let mut attributes = match series.swatch {
         Swatch::Reference => vec![("class", "reference"), ("d", &*path)],
         _ => vec![
             ("class", &*class),
@@ -212,6 +233,9 @@ fn draw_curve(svg: &mut Markup, series: &Series, curve: &[(f64, f64)], number: u
             ("d", &*path),
         ],
     };
+    if series.stairs {
+        attributes.push(("data-steps", ""));
+    }
     svg.element("path", &attributes, |path| {
         path.leaf("title", &[], &series.name);
     });

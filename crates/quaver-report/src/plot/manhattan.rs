@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Drawing;
 use super::axis::Axis;
-use super::frame::{BOTTOM, LEFT, RIGHT, Span, TOP, WIDTH, draw_y_axis, push_line, text};
+use super::frame::{BESIDE, BOTTOM, LEFT, Span, TOP, WIDTH, draw_y_axis, push_line, text};
 use super::style::{colour_class, push_marker};
 use super::thin::thin_cloud;
 use crate::json;
@@ -89,20 +89,26 @@ impl ManhattanChart {
     }
 
     pub(super) fn draw(&self) -> Drawing {
+        self.draw_across(WIDTH)
+    }
+
+    /// Draws it as wide as asked: blocks need room side by side, and a chart that is merely enlarged gives them none.
+    pub(super) fn draw_across(&self, width: f64) -> Drawing {
+        let right = width - BESIDE;
         let points = self.blocks.iter().flat_map(|block| &block.points);
         let lines = self.lines.iter().map(|line| line.value);
         let extent = self.y.extent(points.clone().map(|p| p.value).chain(lines));
         let span = Span::new(&self.y, extent, BOTTOM, TOP);
         let mut svg = Markup::new();
-        draw_y_axis(&mut svg, &span);
-        let width = (RIGHT - LEFT) / self.blocks.len().max(1) as f64;
+        draw_y_axis(&mut svg, &span, right);
+        let share = (right - LEFT) / self.blocks.len().max(1) as f64;
         let mut n_drawn = 0;
         for (number, block) in self.blocks.iter().enumerate() {
-            let left = LEFT + width * number as f64;
-            n_drawn += self.draw_block(&mut svg, &span, (number, left, width), block);
+            let left = LEFT + share * number as f64;
+            n_drawn += self.draw_block(&mut svg, &span, (number, left, share), block);
         }
-        self.draw_lines(&mut svg, &span);
-        let depth = self.draw_names(&mut svg, width);
+        self.draw_lines(&mut svg, &span, right);
+        let depth = self.draw_names(&mut svg, share);
 
         let n_drawable = points.clone().filter(|p| self.y.holds(p.value)).count();
         let n_lost = points.count() - n_drawable;
@@ -119,7 +125,7 @@ impl ManhattanChart {
         }
         Drawing {
             svg,
-            width: WIDTH,
+            width,
             height: BOTTOM + depth + 12.0,
             axes: None,
             legend: Vec::new(),
@@ -168,13 +174,13 @@ impl ManhattanChart {
         kept.len()
     }
 
-    fn draw_lines(&self, svg: &mut Markup, span: &Span) {
+    fn draw_lines(&self, svg: &mut Markup, span: &Span, right: f64) {
         for Line { name, value } in self.lines.iter().filter(|line| self.y.holds(line.value)) {
             let y = span.place(*value);
             let mut path = String::new();
-            push_line(&mut path, (LEFT, y), (RIGHT, y));
+            push_line(&mut path, (LEFT, y), (right, y));
             svg.void("path", &[("class", "marker"), ("d", &path)]);
-            text(svg, "name", "end", (RIGHT - 4.0, y - 4.0), name);
+            text(svg, "name", "end", (right - 4.0, y - 4.0), name);
         }
     }
 

@@ -71,7 +71,7 @@ pub(crate) fn draw_swatch(markup: &mut Markup, series: usize, swatch: Swatch) {
             let attributes = [
                 ("class", &*class),
                 ("stroke-dasharray", dashes(series)),
-                ("d", "M1 11V1H27V11"),
+                ("d", "M1 10.5V1.5H27V10.5z"),
             ];
             svg.void("path", &attributes);
         }

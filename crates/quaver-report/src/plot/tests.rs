@@ -1,7 +1,7 @@
 use super::*;
 
 fn check_drawable(chart: impl Into<Chart>) -> Drawing {
-    let mut drawing = chart.into().draw();
+    let mut drawing = chart.into().draw(false);
     let svg = std::mem::take(&mut drawing.svg).finish();
     assert!(!svg.contains("NaN") && !svg.contains("inf"), "{svg}");
     drawing.svg.text(&svg);
@@ -128,4 +128,73 @@ fn large_clouds_are_thinned_and_say_so() {
     let n_drawn = svg.matches("&lt;title&gt;sample").count();
     assert!((500..=2_000).contains(&n_drawn), "{n_drawn}");
     assert!(svg.contains("sample 39&lt;"));
+}
+
+/// The `x` of the texts, escaped as [`check_drawable`] leaves them, that end with what is asked for.
+fn places(svg: &str, ending: &str) -> Vec<f64> {
+    let texts = svg.split("&lt;text ");
+    let with = texts.filter(|text| {
+        let said = text.split_once("&lt;/text").map_or("", |parts| parts.0);
+        said.ends_with(ending)
+    });
+    let place = |text: &str| {
+        let (_, rest) = text.split_once("x=&quot;").unwrap();
+        rest.split("&quot;").next().unwrap().parse().unwrap()
+    };
+    with.map(place).collect()
+}
+
+#[test]
+fn a_value_does_not_stand_at_the_end_of_its_interval() {
+    let interval = |low, value, high| Some(Interval { low, value, high });
+    let chart = |high| {
+        let bars = [interval(0.125, 0.25, high), interval(0.375, 0.375, 0.375)];
+        GroupedBarChart::new("x", ["a", "b"]).group("g", bars)
+    };
+    let svg = |high| check_drawable(chart(high)).svg.finish();
+    let (column, other) = (places(&svg(0.75), "0.250"), places(&svg(0.5), "0.250"));
+    assert_eq!((column.len(), &column), (1, &other));
+    assert_eq!(places(&svg(0.75), "0.375"), column);
+    // Without any interval they stand where their bars end.
+    let plain = [Interval::point(0.25), Interval::point(0.375)].map(Some);
+    let plain = GroupedBarChart::new("x", ["a", "b"]).group("g", plain);
+    let plain = check_drawable(plain).svg.finish();
+    assert!(places(&plain, "0.250") < places(&plain, "0.375"));
+}
+
+#[test]
+fn lines_of_the_grid_leave_out_names() {
+    let chart = |name: &str| {
+        let bars = BarChart::new("x").bar("a", -1.0).bar(name, 1.0);
+        check_drawable(bars).svg.finish()
+    };
+    let pieces = |svg: &str| {
+        let (_, grid) = svg.split_once("class=&quot;grid&quot; d=&quot;").unwrap();
+        grid.split("&quot;").next().unwrap().matches('M').count()
+    };
+    let (short, long) = (
+        pieces(&chart("b")),
+        pieces(&chart("a name as long as the half")),
+    );
+    assert!(short < long, "{short} {long}");
+}
+
+#[test]
+fn a_wide_plot_of_blocks_is_wider_and_no_higher() {
+    let chart = ManhattanChart::new(Axis::linear("y")).block("a", [(1.0, ""), (2.0, "")]);
+    let chart = Chart::from(chart);
+    let (half, whole) = (chart.draw(false), chart.draw(true));
+    assert!(whole.width > 1.8 * half.width && whole.height <= half.height);
+}
+
+#[test]
+fn stairs_say_so_to_the_script() {
+    let linear = || Axis::linear("x");
+    let stairs = vec![(0.0, 0.0), (1.0, 0.0), (1.0, 1.0)];
+    let curves = LineChart::new(linear(), linear()).series("a", stairs.clone());
+    let svg = |chart: Chart| check_drawable(chart).svg.finish();
+    assert!(!svg(curves.clone().into()).contains("data-steps"));
+    assert!(svg(curves.stairs().into()).contains("data-steps=&quot;&quot;"));
+    let ecdf = EcdfChart::new(linear()).group("a", vec![1.0, 2.0, 2.0]);
+    assert!(svg(ecdf.into()).contains("data-steps=&quot;3&quot;"));
 }

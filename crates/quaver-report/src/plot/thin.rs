@@ -18,6 +18,32 @@ pub(super) fn thin_curve(points: &[(f64, f64)], limit: usize) -> Vec<(f64, f64)>
     }
 }
 
+/// A staircase in page units, given by its corners from left to right, with at most `limit` of them: steps closer together
+/// than can be seen become one, so that it stays a staircase and says no height that it does not have.
+pub(super) fn thin_stairs(corners: &[(f64, f64)], limit: usize) -> Vec<(f64, f64)> {
+    let (Some(first), Some(last)) = (corners.first(), corners.last()) else {
+        return Vec::new();
+    };
+    if corners.len() <= limit {
+        return corners.to_vec();
+    }
+    let cell = (last.0 - first.0) / (limit / 2 - 2) as f64;
+    let cell_of = |corner: &(f64, f64)| ((corner.0 - first.0) / cell) as usize;
+    let mut kept = vec![*first];
+    let mut height = first.1;
+    for steps in corners.chunk_by(|a, b| cell_of(a) == cell_of(b)) {
+        let to = steps[steps.len() - 1].1;
+        if to != height {
+            // The first step of the cell that goes anywhere.
+            let at = steps.iter().find(|step| step.1 != height).unwrap_or(last).0;
+            kept.extend([(at, height), (at, to)]);
+            height = to;
+        }
+    }
+    kept.push(*last);
+    kept
+}
+
 /// At most `limit` points, and all where the curve turns furthest: of each run of points the first, the last and the
 /// extremes. It bounds the work of what follows, whose worst case is quadratic.
 fn extremes(points: &[(f64, f64)], limit: usize) -> Vec<(f64, f64)> {
@@ -133,6 +159,30 @@ mod tests {
             assert!(furthest(&points, &thinned) < 0.25);
         }
         assert!(thin_curve(&[], 500).is_empty());
+    }
+
+    #[test]
+    fn staircases_stay_staircases() {
+        let mut corners = vec![(0.0, 100.0)];
+        for k in 0..5000 {
+            let (x, y) = (0.1 * f64::from(k * k % 5000), f64::from(k));
+            corners.push((x, y));
+        }
+        corners.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let mut stairs = vec![(0.0, 0.0)];
+        for (number, (x, _)) in corners.iter().enumerate() {
+            stairs.extend([(*x, number as f64), (*x, number as f64 + 1.0)]);
+        }
+        stairs.push((500.0, corners.len() as f64));
+        let thinned = thin_stairs(&stairs, 800);
+        assert!((400..=800).contains(&thinned.len()), "{}", thinned.len());
+        assert_eq!(thinned.first(), stairs.first());
+        assert_eq!(thinned.last(), stairs.last());
+        let is_step = |ends: &[(f64, f64)]| ends[0].0 == ends[1].0 || ends[0].1 == ends[1].1;
+        assert!(thinned.windows(2).all(is_step));
+        assert!(thinned.is_sorted_by(|a, b| a.0 <= b.0 && a.1 <= b.1));
+        assert_eq!(thin_stairs(&stairs[..7], 800), stairs[..7]);
+        assert!(thin_stairs(&[], 800).is_empty());
     }
 
     #[test]

@@ -1,14 +1,12 @@
 //! The picture of an image's maps.
 
 use quaver::{ImageMap, MapMeasure, Region, Verdict};
-use quaver_report::{Sheet, Tile};
+use quaver_report::{Figure, Panel, ReportError, Sheet, Tile};
 
 use crate::class_name;
 
 /// The image and h* on top; below, a row for each scale: the shown measure over the image, by itself, and the rank.
 pub fn sheet(name: &str, map: &ImageMap, class_names: Option<&[String]>) -> Sheet {
-    let width = map.axes.width;
-    let image = colours(&map.input, map, true);
     let heading = vec![
         ascii(&format!(
             "{name}: predicted {} (p = {:.4}), objective about {} (p = {:.4})",
@@ -25,22 +23,73 @@ pub fn sheet(name: &str, map: &ImageMap, class_names: Option<&[String]>) -> Shee
             map.rank_max
         ),
     ];
-    let strength: Vec<f64> = norms(&map.direction, map);
-    let first = vec![
-        Tile::picture("image", width, image.clone()),
-        Tile::picture(
-            "direction of greatest influence h*",
-            width,
-            colours(&map.direction, map, false),
-        )
-        .note("grey is no change"),
-        Tile::heat("strength of h* per pixel", width, &strength),
-    ];
-    let mut sheet = Sheet::new(heading).row(first);
-    for &scale in &map.scales {
-        let Some(summary) = map.summary(scale, Region::All) else {
-            continue;
+    let named = |(name, tile): (String, Tile)| tile.titled(name);
+    let first = of_image(map).into_iter().map(named).collect();
+    scales(map)
+        .into_iter()
+        .fold(Sheet::new(heading).row(first), |sheet, scale| {
+            let Scale { side, note, tiles } = scale;
+            let mut note = Some(note);
+            let titled = |(name, tile): (String, Tile)| {
+                let tile = tile.titled(format!("{side} x {side}: {name}"));
+                match note.take() {
+                    Some(note) => tile.note(note),
+                    None => tile,
+                }
+            };
+            sheet.row(tiles.into_iter().map(titled).collect())
+        })
+}
+
+/// The same for a page: a figure of the image, and one for each scale.
+pub fn figures(map: &ImageMap) -> Result<Vec<Figure>, ReportError> {
+    let panels = |tiles: Vec<(String, Tile)>, of: &str| -> Result<Vec<Panel>, ReportError> {
+        let panel = |(name, tile): (String, Tile)| {
+            let alt = format!("{name}{of}");
+            tile.titled(name).to_panel(alt)
         };
+        tiles.into_iter().map(panel).collect()
+    };
+    let image = panels(of_image(map), "")?;
+    let mut figures = vec![Figure::panels("The image", image).wide(true)];
+    for Scale { side, note, tiles } in scales(map) {
+        let title = format!("Windows of {side} × {side}");
+        let tiles = panels(tiles, &format!(" of windows of {side} × {side} pixels"))?;
+        figures.push(Figure::panels(title, tiles).caption(note).wide(true));
+    }
+    Ok(figures)
+}
+
+/// The image and what its most influential change would be, each with its name.
+fn of_image(map: &ImageMap) -> Vec<(String, Tile)> {
+    let width = map.axes.width;
+    let picture = |values, is_image| Tile::picture("", width, colours(values, map, is_image));
+    vec![
+        ("image".to_owned(), picture(&map.input, true)),
+        (
+            "direction of greatest influence h*".to_owned(),
+            picture(&map.direction, false).note("grey is no change"),
+        ),
+        (
+            "strength of h* per pixel".to_owned(),
+            Tile::heat("", width, &norms(&map.direction, map)),
+        ),
+    ]
+}
+
+/// The maps at one scale, each with its name.
+struct Scale {
+    side: usize,
+    /// What the reader must know of all of them.
+    note: String,
+    tiles: Vec<(String, Tile)>,
+}
+
+fn scales(map: &ImageMap) -> Vec<Scale> {
+    let width = map.axes.width;
+    let image = colours(&map.input, map, true);
+    let scale = |&side: &usize| {
+        let summary = map.summary(side, Region::All)?;
         let shown = summary.shown();
         let percent = 100.0 * summary.saturated_share;
         let note = match summary.verdict {
@@ -48,39 +97,36 @@ pub fn sheet(name: &str, map: &ImageMap, class_names: Option<&[String]>) -> Shee
             Verdict::PartlySaturated => format!("FI at its ceiling in {percent:.0} % of windows"),
             Verdict::Informative => String::new(),
         };
-        let plane = |measure| map.plane(measure, scale, Region::All).unwrap_or_default();
-        let name = format!("{} {scale} x {scale}", shown.name());
+        let plane = |measure| map.plane(measure, side, Region::All).unwrap_or_default();
+        let heat = |measure| Tile::heat("", width, plane(measure));
         // Beside FI its companion, and where that is shown already the trace.
         let beside = match shown {
             MapMeasure::FiLambda => MapMeasure::FisherTrace,
             _ => MapMeasure::FiLambda,
         };
-        sheet = sheet.row(vec![
-            Tile::heat(format!("{name}, over the image"), width, plane(shown))
-                .over(&image)
-                .note(note),
-            Tile::heat(name, width, plane(shown)),
-            Tile::heat(
-                format!("{} {scale} x {scale}", beside.name()),
-                width,
-                plane(beside),
+        let tiles = vec![
+            (
+                format!("{}, over the image", shown.name()),
+                heat(shown).over(&image),
             ),
-            rank(scale, map, plane(MapMeasure::Rank)),
-        ]);
-    }
-    sheet
+            (shown.name().to_owned(), heat(shown)),
+            (beside.name().to_owned(), heat(beside)),
+            ("rank".to_owned(), rank(map, plane(MapMeasure::Rank))),
+        ];
+        Some(Scale { side, note, tiles })
+    };
+    map.scales.iter().filter_map(scale).collect()
 }
 
 /// Ranks from none to all, so that colours mean the same at every scale.
-fn rank(scale: usize, map: &ImageMap, ranks: &[f64]) -> Tile {
+fn rank(map: &ImageMap, ranks: &[f64]) -> Tile {
     let low = ranks.iter().copied().fold(f64::INFINITY, f64::min);
     let high = ranks.iter().copied().fold(0.0, f64::max);
     let note = match low == high {
         true => format!("{low} of {} everywhere", map.rank_max),
         false => format!("{low} to {high} of {}", map.rank_max),
     };
-    let title = format!("rank {scale} x {scale}");
-    Tile::heat_within(title, map.axes.width, ranks, (0.0, map.rank_max as f64)).note(note)
+    Tile::heat_within("", map.axes.width, ranks, (0.0, map.rank_max as f64)).note(note)
 }
 
 /// The first three channels as colours, or the first alone as grey. Preprocessing is unknown here: values are stretched,

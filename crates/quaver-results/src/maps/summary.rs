@@ -4,7 +4,7 @@ use std::path::Path;
 
 use quaver::table::{Column, Kind, Value};
 use quaver::{ImageMap, MapSummary, Range, Region, Verdict};
-use quaver_report::{TextOptions, text_table};
+use quaver_report::{TextOptions, text_table, typeset};
 use serde_json::{Value as Json, json};
 
 use crate::class_name;
@@ -162,10 +162,10 @@ pub fn text(name: &str, map: &ImageMap, class_names: Option<&[String]>) -> Strin
 /// One sentence per scale, for those who cannot see the picture.
 pub fn words(map: &ImageMap, class_names: Option<&[String]>) -> String {
     let mut words = format!(
-        "About class {} with p = {:.4}; FI's ceiling is {:.3e}.",
+        "About class {} with p = {}; FI's ceiling is {}.",
         class_name(class_names, map.label),
-        map.p_label,
-        map.fi_max()
+        typeset(map.p_label, 4),
+        typeset(map.fi_max(), 4)
     );
     for &scale in &map.scales {
         if let Some(s) = map.summary(scale, Region::All) {
