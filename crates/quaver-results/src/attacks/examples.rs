@@ -2,7 +2,7 @@
 
 use quaver::attack::{Curve, Pixels};
 use quaver::{Attacked, Bounds, Dataset};
-use quaver_report::{Figure, Pixels as Bytes, ReportError, Thumbnail};
+use quaver_report::{Figure, Pixels as Bytes, ReportError, Thumbnail, typeset};
 
 use super::summary::info;
 
@@ -63,7 +63,7 @@ impl Examples {
             name.cloned().unwrap_or_else(|| format!("class {class}"))
         };
         let label = class(sample.label);
-        let words = format!("{label}, p {:.3}", sample.p_label);
+        let words = format!("{label}, p {}", typeset(sample.p_label, 3));
         let mut pictures = vec![(
             self.picture(&self.levels(&sample.raw), "the sample")?,
             words,
@@ -73,26 +73,37 @@ impl Examples {
                 continue;
             };
             let name = match trial.epsilon {
-                Some(epsilon) => format!("{}, radius {epsilon:.3}", trial.attack),
+                Some(radius) => format!("{}, radius {}", trial.attack, typeset(radius, 3)),
                 None => trial.attack.to_owned(),
             };
             let changed = match info(trial.attack).map(|attack| attack.budget) {
-                Some(Curve::Linf) => format!("L∞ {:.3}", outcome.unit.linf),
-                Some(Curve::L2) => format!("L2 {:.3}", outcome.unit.l2),
+                Some(Curve::Linf) => format!("L∞ {}", typeset(outcome.unit.linf, 3)),
+                Some(Curve::L2) => format!("L2 {}", typeset(outcome.unit.l2, 3)),
                 _ if outcome.pixels == 1 => "1 pixel".to_owned(),
                 _ => format!("{} pixels", outcome.pixels),
             };
             let change = self.change(&sample.raw, &outcome.raw);
             let after = class(outcome.predicted);
             let alt = format!("what {name} changed, and the sample after it");
-            let words = format!("{name}: {changed}; {after}, p {:.3}", outcome.p_predicted);
+            let p = typeset(outcome.p_predicted, 3);
+            let words = format!("{name}\n{after}, p {p}; {changed}");
             let pair = self.pair(&change, &self.levels(&outcome.raw), &alt)?;
             pictures.push((pair, words));
         }
-        Ok(Figure::pictures(
-            format!("Sample {}: {label}", sample.index),
-            pictures,
-        ))
+        Ok(
+            Figure::pictures(format!("Sample {}: {label}", sample.index), pictures)
+                .wide(self.is_wide())
+                .led(),
+        )
+    }
+
+    /// Whether the pictures of a sample need more than half a row of the page.
+    fn is_wide(&self) -> bool {
+        let succeeded = |sample: &Attacked| {
+            let outcomes = sample.trials.iter().filter_map(|t| t.outcome.as_ref());
+            outcomes.filter(|outcome| outcome.success).count()
+        };
+        self.samples.iter().any(|sample| succeeded(sample) > 1)
     }
 
     /// Numbers of the data as bytes, the range as black to white.

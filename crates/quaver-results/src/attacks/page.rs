@@ -8,8 +8,9 @@ use quaver_report::{
 
 use super::examples::Examples;
 use super::summary::{attack_table, info, remarks};
+use crate::named;
 
-/// The page about attacks within `bounds`.
+/// The page about attacks within `bounds`, on the network and the data that the record names.
 ///
 /// # Errors
 /// If a picture cannot be encoded.
@@ -20,10 +21,12 @@ pub fn build(
     record: RunRecord,
 ) -> Result<Page, ReportError> {
     let (n, correct) = (summary.n_samples(), summary.n_correct());
-    let mut page = Page::new("How robust is the network?")
+    let (network, data) = named(&record);
+    let mut page = Page::new(format!("Robustness of {network}"))
         .lead(format!(
-            "{correct} of {n} samples are classified as their label says, and were attacked. No perturbed sample leaves \
-             the range of the data, {} to {}; radii and norms are shares of that range.",
+            "How little it takes to make {network} classify samples of {data} otherwise. {correct} of {n} samples are \
+             classified as their label says, and were attacked. No perturbed sample leaves the range of the data, {} to \
+             {}; radii and norms are shares of that range.",
             bounds.low, bounds.high
         ))
         .section(rates(summary))
@@ -57,14 +60,18 @@ fn rates(summary: &AttackSummary) -> Section {
 }
 
 fn budgets(summary: &AttackSummary) -> Section {
-    let mut section = Section::new("What does success cost?");
+    let mut section = Section::new("What does success cost?").paragraph(
+        "At each budget, the share of samples for which the attack succeeded without spending more. The further up and to \
+         the left a line runs, the stronger the attack, or the weaker the network. Where there are few budgets, such as the \
+         radii that were asked for, each is marked.",
+    );
     for curve in Curve::ALL {
         let of_this = |name: &str| {
             curve == Curve::Queries || info(name).is_some_and(|attack| attack.budget == curve)
         };
         let mut chart = LineChart::new(
             axis(curve),
-            Axis::linear("share of attacked samples flipped").spanning(0.0, 1.0),
+            Axis::linear("Share of attacked samples flipped").spanning(0.0, 1.0),
         );
         let curves = summary.curves(curve).into_iter();
         let curves: Vec<_> = curves.filter(|(name, _)| of_this(name)).collect();
@@ -87,15 +94,12 @@ fn budgets(summary: &AttackSummary) -> Section {
         for (name, points) in &curves {
             chart = chart
                 .series(*name, steps(points, first, end))
+                .stairs()
                 .marked(stairs(points, last));
         }
         if last.is_finite() {
-            let title = format!("Success within a budget of {}", label(curve));
-            section = section.figure(Figure::new(title, chart).how_to_read(
-                "At each budget, the share of samples for which the attack succeeded without spending more. The \
-                 further up and to the left a line runs, the stronger the attack, or the weaker the network. Where \
-                 there are few budgets, such as the radii that were asked for, each is marked.",
-            ));
+            let title = format!("Success within a budget of {}", budget(curve));
+            section = section.figure(Figure::new(title, chart));
         }
     }
     section
@@ -108,10 +112,19 @@ fn axis(curve: Curve) -> Axis {
     }
 }
 
+/// What a budget is of, in a title.
+fn budget(curve: Curve) -> &'static str {
+    match curve {
+        Curve::Linf => "L∞ norm",
+        Curve::L2 => "L2 norm",
+        Curve::Pixels | Curve::Queries => label(curve),
+    }
+}
+
 fn label(curve: Curve) -> &'static str {
     match curve {
-        Curve::Linf => "L∞ norm, share of the range",
-        Curve::L2 => "L2 norm, share of the range",
+        Curve::Linf => "L∞ norm (share of the range)",
+        Curve::L2 => "L2 norm (share of the range)",
         Curve::Pixels => "pixels changed",
         Curve::Queries => "forward passes",
     }
