@@ -4,7 +4,7 @@ use quaver::table::{Column, Kind, Value};
 use quaver::verify::{Disturbance, Disturbed, Verification};
 use quaver_report::{
     Axis, BarChart, Figure, LineChart, Mark, RankingTable, ScatterChart, Section, TableRow,
-    TextOptions, Tone, text_table,
+    TextOptions, Tone, text_table, typeset,
 };
 use serde_json::{Value as Json, json};
 
@@ -142,10 +142,10 @@ fn predicted(found: &Verification, names: &Names) -> Figure {
                 x: d.predicted_kl?,
                 y: d.mean_kl,
                 title: format!(
-                    "{}\nstrength {strength}\npredicted {:.3e}\nobserved {:.3e}",
+                    "{}\nstrength {strength}\npredicted {}\nobserved {}",
                     names.of(&d.block),
-                    d.predicted_kl?,
-                    d.mean_kl
+                    typeset(d.predicted_kl?, 4),
+                    typeset(d.mean_kl, 4)
                 ),
             })
         });
@@ -172,7 +172,7 @@ fn damage(found: &Verification, names: &Names) -> Figure {
     }
     let mean = |points: &[(f64, f64)]| points.iter().map(|point| point.1).sum::<f64>();
     layers.sort_by(|a, b| mean(&a.1).total_cmp(&mean(&b.1)));
-    let n_left = layers.len().saturating_sub(DRAWN);
+    let n_losing = layers.iter().filter(|(_, points)| loses(points)).count();
     let what = match has_labels {
         true => "accuracy",
         false => "share of predictions that stay",
@@ -181,6 +181,7 @@ fn damage(found: &Verification, names: &Names) -> Figure {
         Axis::linear("strength"),
         Axis::linear(what).spanning(0.0, 1.0),
     );
+    let n_layers = layers.len();
     for (name, points) in layers.into_iter().take(DRAWN) {
         chart = chart.series(name, points);
     }
@@ -188,11 +189,35 @@ fn damage(found: &Verification, names: &Names) -> Figure {
         "Every line is a layer, disturbed more and more from left to right. Where it falls early, the network depends on \
          that layer's exact values.",
     );
-    match n_left {
-        0 => figure,
-        n => figure.caption(format!(
-            "The {DRAWN} layers that lose most; the other {n} are in the table."
-        )),
+    let cost = match has_labels {
+        true => "costs accuracy",
+        false => "changes predictions",
+    };
+    figure.caption(drawn_in_words(n_losing, n_layers, cost))
+}
+
+/// Whether a layer's curve falls below where it begins, which is without disturbance.
+fn loses(points: &[(f64, f64)]) -> bool {
+    let whole = points.first().map_or(0.0, |point| point.1);
+    points.iter().any(|point| point.1 < whole)
+}
+
+/// Which layers are drawn, and what disturbing them does: those that lose most come first, and not all need lose anything.
+fn drawn_in_words(n_losing: usize, n_layers: usize, cost: &str) -> String {
+    let drawn = match n_layers.saturating_sub(DRAWN) {
+        0 => String::new(),
+        n => format!(" {DRAWN} of {n_layers} are drawn; the other {n} are in the table."),
+    };
+    match n_losing {
+        0 => format!("At these strengths disturbing no layer {cost}.{drawn}"),
+        n if n > DRAWN || (n == DRAWN && n < n_layers) => {
+            let others = n_layers - DRAWN;
+            format!("The {DRAWN} layers that lose most; the other {others} are in the table.")
+        }
+        n if n == n_layers => String::new(),
+        n => format!(
+            "Disturbing {n} of {n_layers} layers {cost}, disturbing the others does not.{drawn}"
+        ),
     }
 }
 
@@ -256,4 +281,27 @@ pub fn json(found: &Verification) -> Json {
         "disturbance": found.disturbance.name(), "accuracy": found.accuracy, "layers": layers, "agreements": orders,
         "left_out": left_out,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_drawn_is_said_as_it_is() {
+        let said = |losing, layers| drawn_in_words(losing, layers, "costs");
+        let drawn = " 6 of 21 are drawn; the other 15 are in the table.";
+        let nothing = "At these strengths disturbing no layer costs.";
+        assert_eq!(said(0, 4), nothing);
+        assert_eq!(said(0, 21), format!("{nothing}{drawn}"));
+        let three = "layers costs, disturbing the others does not.";
+        assert_eq!(said(3, 4), format!("Disturbing 3 of 4 {three}"));
+        assert_eq!(said(3, 21), format!("Disturbing 3 of 21 {three}{drawn}"));
+        assert_eq!(said(6, 6), "");
+        for n in [6, 9, 21] {
+            let most = "The 6 layers that lose most; the other 15 are in the table.";
+            assert_eq!(said(n, 21), most);
+        }
+        assert!(loses(&[(0.0, 0.9), (0.1, 0.8)]) && !loses(&[(0.0, 0.9), (0.1, 0.9)]));
+    }
 }
