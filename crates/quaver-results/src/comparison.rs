@@ -8,7 +8,7 @@ use quaver_report::{
     TableRow,
 };
 
-use super::{axis, class_name, grouped, percent, verdict};
+use super::{axis, class_name, grouped, name_classes, percent, verdict};
 
 /// What the sets are called.
 const SETS: [&str; 2] = ["train", "test"];
@@ -47,7 +47,7 @@ pub fn comparison(compared: &[Compared<'_>], class_names: Option<&[String]>) -> 
         if !one.block.classes.is_empty() {
             sections.push(classes(&name, one.block, class_names));
         }
-        sections.push(numbers(&name, one.block));
+        sections.push(numbers(&name, one.block, class_names));
     }
     sections
 }
@@ -59,7 +59,7 @@ fn overview(compared: &[Compared<'_>]) -> Section {
     let mut section = Section::new("At a glance");
     if let [one] = compared {
         let sets = &one.block.sets;
-        let mut facts = Vec::new();
+        let mut facts = vec![("Network".to_owned(), one.model.to_owned())];
         for (name, set) in SETS.iter().zip(sets) {
             facts.push((format!("Samples, {name}"), grouped(set.summary.n_samples())));
             facts.push((format!("Accuracy, {name}"), percent(set.summary.accuracy())));
@@ -229,10 +229,16 @@ fn classes(name: &str, block: &BlockComparison, names: Option<&[String]>) -> Sec
         ))
 }
 
-fn numbers(name: &str, block: &BlockComparison) -> Section {
-    let table = RankingTable::new("All comparisons", quaver::compare::columns())
-        .rows(block.rows().into_iter().map(TableRow::new))
-        .ordered_by("class", Order::Ascending);
+fn numbers(name: &str, block: &BlockComparison, names: Option<&[String]>) -> Section {
+    let (mut columns, mut rows) = (quaver::compare::columns(), block.rows());
+    name_classes(&mut columns, &mut rows, &["class"], names);
+    let table =
+        RankingTable::new("All comparisons", columns).rows(rows.into_iter().map(TableRow::new));
+    // In the order of their numbers, which is not that of their names.
+    let table = match names {
+        Some(_) => table,
+        None => table.ordered_by("class", Order::Ascending),
+    };
     Section::new(format!("{name}All numbers"))
         .paragraph(
             "Over all samples first, then class by class. With many rows some p values are small by chance: those called \

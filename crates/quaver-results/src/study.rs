@@ -7,10 +7,10 @@ use quaver::outliers::{OutlierBlock, OutlierReport, OutlierSample};
 use quaver::table::{Column, Kind, Value};
 use quaver_report::{
     BarChart, Figure, Histogram, LineChart, ManhattanChart, Mark, Order, RankingTable,
-    ScatterChart, Section, TableRow, Tone,
+    ScatterChart, Section, TableRow, Tone, typeset,
 };
 
-use super::{Subjects, axis, grouped, percent, verdict};
+use super::{Subjects, axis, grouped, name_classes, percent, verdict};
 
 /// Samples on top of the ranking that have a picture, and as many more on top of each other measure's.
 const PICTURES: usize = 200;
@@ -176,11 +176,18 @@ fn ranking(
         Some(measure) if measure.suspicious == quaver::Suspicious::Small => Order::Ascending,
         _ => Order::Descending,
     };
-    let mut table = RankingTable::new("Samples, the most suspicious first", block.columns())
+    let mut columns = block.columns();
+    let mut rows: Vec<Vec<Value>> = order
+        .iter()
+        .map(|&at| block.row(&block.samples[at]))
+        .collect();
+    let classes = ["label", "predicted"];
+    name_classes(&mut columns, &mut rows, &classes, subjects.class_names);
+    let mut table = RankingTable::new("Samples, the most suspicious first", columns)
         .ordered_by(rank_by, direction);
-    for at in order {
+    for (at, row) in order.into_iter().zip(rows) {
         let sample = &block.samples[at];
-        let mut row = TableRow::new(block.row(sample));
+        let mut row = TableRow::new(row);
         if let Some(picture) = subjects
             .picture(sample.index)
             .filter(|_| with_picture.contains(&at))
@@ -314,7 +321,7 @@ fn all_blocks(report: &OutlierReport) -> Section {
         chart = chart.block(&*block.block, points);
     }
     section.table(table).figure(
-        Figure::new("Every sample in every block", chart).how_to_read(
+        Figure::new("Every sample in every block", chart).wide(report.blocks.len() > 10).how_to_read(
             "A column that stands high is a block that most samples are sensitive to; marks far above their column \
              are samples to look at. Blocks have units of their own: compare the shapes, and heights only between \
              blocks of one kind.",
@@ -345,7 +352,7 @@ fn describe(sample: &OutlierSample, subjects: &Subjects<'_>) -> String {
     }
     for measure in ["fi", "fi_lambda", "p_label"] {
         if let Some(value) = sample.values[place(measure)] {
-            text.push_str(&format!("\n{measure} {value:.4e}"));
+            text.push_str(&format!("\n{measure} {}", typeset(value, 4)));
         }
     }
     text
