@@ -68,6 +68,7 @@ fn what_is_saved_is_what_was_found() {
     // Three attacks, one of them at two radii.
     assert_eq!(text(rows).lines().count(), 1 + 60 * 4);
     assert!(text(page).contains("What the attacks did") && text(page).contains("<svg"));
+    assert!(text(page).contains("<h1>Robustness of net.onnx</h1>"));
     let result: serde_json::Value = serde_json::from_slice(stdout).unwrap();
     let attacks = result["summary"]["attacks"].as_array().unwrap();
     let successes: u64 = attacks

@@ -117,6 +117,7 @@ fn networks_stand_side_by_side() {
     };
     assert!(of("net.onnx").len() == 5 && of("net.onnx") == of("twin.onnx"));
     let page = fs::read_to_string(place.path("l.html")).unwrap();
+    assert!(page.contains("on the samples of glyphs.npz."));
     assert!(page.contains("Layers of net.onnx, twin.onnx") && page.matches("<svg").count() >= 8);
 }
 

@@ -139,6 +139,9 @@ fn a_saturated_map_says_so() {
     assert_ne!(of(1)["verdict"], "saturated");
     let page = fs::read_to_string(place.path("maps.html")).unwrap();
     assert!(page.contains("At scale 9 FI is saturated") && page.contains("class=\"wide\""));
+    assert!(
+        page.contains("<h1>Maps of glyphs.npz</h1>") && page.contains("the answer of net.onnx")
+    );
     let picture = image::open(place.path("maps/glyphs-00000.png")).unwrap();
     assert!(picture.width() > 4 * 224 && picture.height() > 3 * 224);
 }

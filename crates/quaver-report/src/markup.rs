@@ -48,7 +48,7 @@ impl Markup {
     /// Text in which a long name (of a file, a measure, a layer) stays whole where a line has room for it, and elsewhere
     /// may be broken after `_`, `/` and `.`: a browser by itself breaks it in the middle of a word.
     pub(crate) fn words(&mut self, text: &str) {
-        const LONG: usize = 12;
+        const LONG: usize = 14;
         for word in text.split_inclusive(char::is_whitespace) {
             let name = word.trim_end();
             let pieces: Vec<&str> = name.split_inclusive(['_', '/', '.']).collect();

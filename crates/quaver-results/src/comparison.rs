@@ -71,7 +71,7 @@ fn overview(compared: &[Compared<'_>]) -> Section {
         return section;
     }
     let mut accuracy = GroupedBarChart::new("Accuracy (%)", SETS);
-    let mut median = GroupedBarChart::new("Median fi_lambda", SETS);
+    let mut median = GroupedBarChart::new("Median fi_lambda", SETS).logarithmic();
     for one in compared {
         let name = format!("{}, {}", one.model, one.block.block);
         let bars = one.block.sets.each_ref().map(|set| {
@@ -86,7 +86,7 @@ fn overview(compared: &[Compared<'_>]) -> Section {
             "A network that is as good on test data as on training data has bars of equal length.",
         ))
         .figure(Figure::new("Sensitivity", median).how_to_read(
-            "A shorter bar is a network that a plausible change of the input moves less. The thin line is the \
+            "A mark further left is a network that a plausible change of the input moves less. The thin line is the \
              interval of the median. Compare networks that are fed the same values only: fi_lambda has their unit.",
         ))
 }

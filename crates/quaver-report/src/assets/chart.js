@@ -76,7 +76,7 @@ for (const chart of document.querySelectorAll(".chart")) {
       const text = element.dataset.title;
       if (element.matches(".line, .reference")) {
         const points = element.getAttribute("d").slice(1).split("L").map((point) => point.split(" ").map(Number));
-        curves.unshift({ text, points, steps: element.dataset.steps });
+        curves.unshift({ text, points, steps: element.dataset.steps, isMeasured: "measured" in element.dataset });
       } else if (element.closest(".mark")) {
         const [x, y] = element.getAttribute("d").match(/-?[\d.]+/g).map(Number);
         things.push({ element, text, x, y, reach: 14 });
@@ -89,9 +89,16 @@ for (const chart of document.querySelectorAll(".chart")) {
   };
   const axes = chart.dataset.x && [axisOf(chart.dataset.x), axisOf(chart.dataset.y)];
 
+  const measured = () => {
+    const places = curves.flatMap((curve) => (curve.isMeasured ? curve.points.map((point) => point[0]) : []));
+    return [...new Set(places)].sort((a, b) => a - b);
+  };
   const sayCurves = (x) => {
     const [across, up] = axes;
-    const place = Math.min(Math.max(x, Math.min(across.start, across.end)), Math.max(across.start, across.end));
+    // Where curves join what was measured, the nearest of it.
+    const inside = Math.min(Math.max(x, Math.min(across.start, across.end)), Math.max(across.start, across.end));
+    const nearer = (best, at) => (Math.abs(at - inside) < Math.abs(best - inside) ? at : best);
+    const place = measured().reduce(nearer, measured()[0] ?? inside);
     const lines = curves.map((curve) => {
       const y = heightAt(curve, place);
       if (y === null) return null;
@@ -148,8 +155,10 @@ for (const chart of document.querySelectorAll(".chart")) {
     read();
     event.preventDefault();
     if (axes && curves.length) {
-      at = Math.min(Math.max(0, at + step), 40);
-      sayCurves(axes[0].start + (at / 40) * (axes[0].end - axes[0].start));
+      const evenly = Array.from({ length: 41 }, (_, n) => axes[0].start + (n / 40) * (axes[0].end - axes[0].start));
+      const places = measured().length ? measured() : evenly;
+      at = Math.min(Math.max(0, at + step), places.length - 1);
+      sayCurves(places[at]);
     } else if (things.length) {
       at = (at + step + things.length) % things.length;
       sayThing(things[at]);
@@ -183,6 +192,7 @@ for (const chart of document.querySelectorAll(".chart")) {
       element.prepend(words);
       delete element.dataset.title;
       delete element.dataset.steps;
+      delete element.dataset.measured;
     }
     const [, , width, height] = chart.getAttribute("viewBox").split(" ");
     const ground = document.createElementNS(copy.namespaceURI, "rect");

@@ -53,7 +53,7 @@ impl Span {
             high,
             start,
             end,
-            ticks: ticks(axis.scale, (low, high), N_STEPS),
+            ticks: fitting_ticks(axis.scale, (low, high), end - start),
         }
     }
 
@@ -153,6 +153,21 @@ impl Frame {
     pub(super) fn edges(&self) -> [f64; 4] {
         [LEFT, TOP, RIGHT, BOTTOM]
     }
+}
+
+/// Marks whose labels have room beside each other in the `room` that a horizontal axis has, on a phone as well; labels of
+/// a vertical axis, which has negative room, are above each other.
+fn fitting_ticks(scale: Scale, extent: (f64, f64), room: f64) -> Ticks {
+    const LETTER_WIDTH: f64 = 8.0;
+    let fits = |ticks: &Ticks| {
+        let letters = ticks.iter().map(|(_, label)| label.chars().count()).max();
+        let widest = letters.unwrap_or(0) as f64 * LETTER_WIDTH;
+        room < 0.0 || ticks.len() as f64 * widest <= room
+    };
+    let mut choices = (2..=N_STEPS).rev().map(|n| ticks(scale, extent, n));
+    choices
+        .find(fits)
+        .unwrap_or_else(|| ticks(scale, extent, 1))
 }
 
 /// Draws a vertical axis along the left edge, its grid lines across as far as `right`, and the base line below. Its label lies on top of

@@ -233,8 +233,11 @@ fn draw_curve(svg: &mut Markup, series: &Series, curve: &[(f64, f64)], number: u
             ("d", &*path),
         ],
     };
+    // For the script: between steps, and between points that were measured, there is nothing that it could say.
     if series.stairs {
         attributes.push(("data-steps", ""));
+    } else if !series.marks.is_empty() {
+        attributes.push(("data-measured", ""));
     }
     svg.element("path", &attributes, |path| {
         path.leaf("title", &[], &series.name);

@@ -188,13 +188,31 @@ fn a_wide_plot_of_blocks_is_wider_and_no_higher() {
 }
 
 #[test]
-fn stairs_say_so_to_the_script() {
+fn steps_and_measured_points_are_said_to_the_script() {
     let linear = || Axis::linear("x");
     let stairs = vec![(0.0, 0.0), (1.0, 0.0), (1.0, 1.0)];
     let curves = LineChart::new(linear(), linear()).series("a", stairs.clone());
     let svg = |chart: Chart| check_drawable(chart).svg.finish();
     assert!(!svg(curves.clone().into()).contains("data-steps"));
-    assert!(svg(curves.stairs().into()).contains("data-steps=&quot;&quot;"));
+    assert!(svg(curves.clone().stairs().into()).contains("data-steps=&quot;&quot;"));
+    assert!(!svg(curves.clone().into()).contains("data-measured"));
+    assert!(svg(curves.marked(stairs).into()).contains("data-measured"));
     let ecdf = EcdfChart::new(linear()).group("a", vec![1.0, 2.0, 2.0]);
     assert!(svg(ecdf.into()).contains("data-steps=&quot;3&quot;"));
+}
+
+#[test]
+fn long_labels_of_an_axis_stay_apart() {
+    let interval = |value| Some(Interval::point(value));
+    let chart = |largest| {
+        let bars = [interval(0.0), interval(largest)];
+        GroupedBarChart::new("x", ["a", "b"]).group("g", bars)
+    };
+    let ends = |largest, ending| {
+        let svg = check_drawable(chart(largest)).svg.finish();
+        places(&svg, ending)
+    };
+    // Of 0.2, 0.4, 0.6 and so on every mark has a label, of 0.2×10⁻⁶ and so on every second or third.
+    assert_eq!(ends(1.3, "0.2").len(), 1);
+    assert_eq!(ends(1.3e-6, "0.2×10").len(), 0);
 }

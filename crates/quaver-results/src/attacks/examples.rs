@@ -63,7 +63,7 @@ impl Examples {
             name.cloned().unwrap_or_else(|| format!("class {class}"))
         };
         let label = class(sample.label);
-        let words = format!("{label}, p {}", typeset(sample.p_label, 3));
+        let words = format!("{label}, p\u{a0}{}", typeset(sample.p_label, 3));
         let mut pictures = vec![(
             self.picture(&self.levels(&sample.raw), "the sample")?,
             words,
@@ -77,16 +77,16 @@ impl Examples {
                 None => trial.attack.to_owned(),
             };
             let changed = match info(trial.attack).map(|attack| attack.budget) {
-                Some(Curve::Linf) => format!("L∞ {}", typeset(outcome.unit.linf, 3)),
-                Some(Curve::L2) => format!("L2 {}", typeset(outcome.unit.l2, 3)),
-                _ if outcome.pixels == 1 => "1 pixel".to_owned(),
-                _ => format!("{} pixels", outcome.pixels),
+                Some(Curve::Linf) => format!("L∞\u{a0}{}", typeset(outcome.unit.linf, 3)),
+                Some(Curve::L2) => format!("L2\u{a0}{}", typeset(outcome.unit.l2, 3)),
+                _ if outcome.pixels == 1 => "1\u{a0}pixel".to_owned(),
+                _ => format!("{}\u{a0}pixels", outcome.pixels),
             };
             let change = self.change(&sample.raw, &outcome.raw);
             let after = class(outcome.predicted);
             let alt = format!("what {name} changed, and the sample after it");
             let p = typeset(outcome.p_predicted, 3);
-            let words = format!("{name}\n{after}, p {p}; {changed}");
+            let words = format!("{name}\n{after}, p\u{a0}{p}; {changed}");
             let pair = self.pair(&change, &self.levels(&outcome.raw), &alt)?;
             pictures.push((pair, words));
         }

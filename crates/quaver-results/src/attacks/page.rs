@@ -60,7 +60,11 @@ fn rates(summary: &AttackSummary) -> Section {
 }
 
 fn budgets(summary: &AttackSummary) -> Section {
-    let mut section = Section::new("What does success cost?").paragraph(
+    let section = Section::new("What does success cost?");
+    if summary.rates().all(|rate| rate.successes == 0) {
+        return section.paragraph("No attack succeeded on any sample.");
+    }
+    let mut section = section.paragraph(
         "At each budget, the share of samples for which the attack succeeded without spending more. The further up and to \
          the left a line runs, the stronger the attack, or the weaker the network. Where there are few budgets, such as the \
          radii that were asked for, each is marked.",

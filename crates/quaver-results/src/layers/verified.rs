@@ -183,7 +183,7 @@ fn damage(found: &Verification, names: &Names) -> Figure {
     );
     let n_layers = layers.len();
     for (name, points) in layers.into_iter().take(DRAWN) {
-        chart = chart.series(name, points);
+        chart = chart.series(name, points.clone()).marked(points);
     }
     let figure = Figure::new("What disturbing a layer costs", chart).how_to_read(
         "Every line is a layer, disturbed more and more from left to right. Where it falls early, the network depends on \
