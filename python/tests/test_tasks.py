@@ -204,7 +204,12 @@ def test_maps(command, here):
         assert pathlib.Path("map.npz").read_bytes() == (here / "maps" / f"a-{one.index:05}.npz").read_bytes()
     found.report("py.html")
     pages = [json.loads(pathlib.Path(name).read_text()) for name in ("cli.json", "py.json")]
-    assert [section["heading"] for section in pages[0]["sections"]] == [section["heading"] for section in pages[1]["sections"]]
+    # The command calls images by the files that it writes of them.
+    for page, images in zip(pages, (["a-00003", "a-00007"], ["image 3", "image 7"])):
+        assert [section["heading"] for section in page["sections"]] == ["How to read the maps", *images, "All numbers"]
+    assert pages[0]["title"] == pages[1]["title"] == "Maps of a.npz" and pages[0]["lead"] == pages[1]["lead"]
+    blocks = [[section["blocks"] for section in page["sections"][:-1]] for page in pages]
+    assert blocks[0] == blocks[1]
     assert pages[0]["run"] == pages[1]["run"]
     planes = found.planes("fi_lambda", 5)
     assert planes.shape == (2, 28, 28) and np.array_equal(planes[1], found[-1].plane("fi_lambda", 5))

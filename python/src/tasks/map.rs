@@ -166,8 +166,9 @@ impl Maps {
         let options = &self.options;
         let (mut sections, mut rows) = (Vec::new(), Vec::new());
         let class_names = (*self.class_names).as_deref();
-        for (at, map) in self.maps.iter().enumerate() {
-            let name = map.key.clone().unwrap_or_else(|| format!("{at:05}"));
+        for map in &self.maps {
+            let numbered = || format!("image {}", map.index);
+            let name = map.key.clone().unwrap_or_else(numbered);
             rows.extend(map_rows(&name, map));
             let section = map_section(&name, map, class_names);
             sections.push(section.map_err(of_report)?);
