@@ -69,6 +69,13 @@ fn arrays_have_every_measure_scale_and_channel() {
     let all: Json =
         serde_json::from_slice(&fs::read(place.path("maps/maps.json")).unwrap()).unwrap();
     let image = &all["images"][0];
+    for (at, map) in image["maps"].as_array().unwrap().iter().enumerate() {
+        assert!(map["compat_fi"]["max"].as_f64().is_some(), "{at}: {map}");
+    }
+    let text = place.succeed(&line);
+    assert!(text.contains("compat_fi_largest"), "{text}");
+    let text = place.succeed(&format!("{LINE} --indices 3 -o plain --quiet"));
+    assert!(!text.contains("compat"), "{text}");
     let (total, whole) = (
         pixels.iter().sum::<f64>(),
         image["whole_image"]["fisher_trace"].as_f64().unwrap(),

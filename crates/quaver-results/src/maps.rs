@@ -76,7 +76,11 @@ pub fn map_rows(name: &str, map: &ImageMap) -> Vec<Vec<Value>> {
 /// The section of a page with what is said of every map of every image.
 fn numbers(rows: Vec<Vec<Value>>) -> Section {
     let image = Column::new("image", Kind::Text, "Name of the image's files.");
-    let columns = std::iter::once(image).chain(summary::columns()).collect();
+    let n_cells = rows.first().map_or(0, Vec::len);
+    let asked = n_cells > 1 + summary::columns(false).len();
+    let columns = std::iter::once(image)
+        .chain(summary::columns(asked))
+        .collect();
     let table = RankingTable::new("Every map of every image", columns)
         .rows(rows.into_iter().map(TableRow::new));
     Section::new("All numbers").table(table)

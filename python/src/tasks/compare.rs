@@ -217,9 +217,12 @@ pub fn compare<'py>(
             names.push(subject.data_name());
             kept.push(subject.keep());
         }
-        let name = match origin {
-            Some(_) => name,
-            None => names[0].clone(),
+        let name = match (origin, &sets[0]) {
+            (None, Read::Kept(Origin::Store(store))) => {
+                let network = store.get().inner().identity().model_name();
+                network.map_or_else(|| names[0].clone(), str::to_owned)
+            }
+            _ => name,
         };
         data_names.get_or_insert((names[0].clone(), names[1].clone()));
         let Some(study) = study else { continue };

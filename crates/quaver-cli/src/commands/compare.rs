@@ -192,10 +192,12 @@ impl Compare {
                 [train, test, ..] if train != test => [train.clone(), test.clone()],
                 _ => [&self.train, &self.test].map(|path| file_name(path)),
             };
-            let page = Page::new(names.join(" against ")).lead(
-                "How easily decisions are moved, on training data and on test data: where both distributions agree, \
-                 the network is as sure of what it has not seen as of what it has learnt from.",
-            );
+            let networks: Vec<&str> = found.iter().map(|found| found.name.as_str()).collect();
+            let page = Page::new(names.join(" against ")).lead(format!(
+                "How easily the decisions of {} are moved, on training data and on test data: where both distributions \
+                 agree, the network is as sure of what it has not seen as of what it has learnt from.",
+                networks.join(", ")
+            ));
             let sections = comparison(&compared, class_names.as_deref());
             pages::write(console, path, page, sections, &record)?;
         }

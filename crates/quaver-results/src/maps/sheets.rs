@@ -99,8 +99,10 @@ fn scales(map: &ImageMap) -> Vec<Scale> {
         };
         let plane = |measure| map.plane(measure, side, Region::All).unwrap_or_default();
         let heat = |measure| Tile::heat("", width, plane(measure));
-        // Beside FI its companion, and where that is shown already the trace.
+        // Beside FI what was asked for besides, or its companion, and where that is shown already the trace.
+        let has_compat = map.plane(MapMeasure::CompatFi, side, Region::All).is_some();
         let beside = match shown {
+            _ if has_compat => MapMeasure::CompatFi,
             MapMeasure::FiLambda => MapMeasure::FisherTrace,
             _ => MapMeasure::FiLambda,
         };

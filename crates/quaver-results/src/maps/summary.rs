@@ -39,6 +39,7 @@ pub fn json(name: &str, data: &Path, map: &ImageMap) -> Json {
         .map(|s| {
             json!({
                 "scale": s.scale, "region": s.region.name(), "fi": range(s.fi), "fi_lambda": range(s.fi_lambda),
+                "compat_fi": s.compat_fi.map(range),
                 "saturated_share": s.saturated_share, "full_rank_share": s.full_rank_share,
                 "peak_row": s.peak.0, "peak_column": s.peak.1, "verdict": verdict(s.verdict),
                 "shown": s.shown().name(),
@@ -61,9 +62,9 @@ pub fn json(name: &str, data: &Path, map: &ImageMap) -> Json {
     })
 }
 
-/// What is said of every scale and region.
-pub fn columns() -> [Column; 9] {
-    [
+/// What is said of every scale and region; of the published program's arithmetic only where it was `asked` for.
+pub fn columns(asked: bool) -> Vec<Column> {
+    let mut columns = vec![
         Column::new("scale", Kind::Int, "Side of the windows."),
         Column::new("region", Kind::Text, "Channels."),
         Column::new(
@@ -83,6 +84,18 @@ pub fn columns() -> [Column; 9] {
             Kind::Float,
             "Largest FI under a budget.",
         ),
+    ];
+    if asked {
+        columns.extend([
+            Column::new(
+                "compat_fi_median",
+                Kind::Float,
+                "Median of FI in the published program's arithmetic.",
+            ),
+            Column::new("compat_fi_largest", Kind::Float, "Largest of it."),
+        ]);
+    }
+    columns.extend([
         Column::new(
             "peak",
             Kind::Text,
@@ -93,14 +106,20 @@ pub fn columns() -> [Column; 9] {
             Kind::Text,
             "Whether the map of FI is worth looking at.",
         ),
-    ]
+    ]);
+    columns
+}
+
+/// Whether FI in the published program's arithmetic was asked for.
+fn has_compat(map: &ImageMap) -> bool {
+    summaries(map).any(|summary| summary.compat_fi.is_some())
 }
 
 /// A row for every scale and region.
 pub fn rows(map: &ImageMap) -> Vec<Vec<Value>> {
     summaries(map)
         .map(|s| {
-            vec![
+            let mut row = vec![
                 (s.scale as i64).into(),
                 s.region.name().into(),
                 s.full_rank_share.into(),
@@ -108,16 +127,19 @@ pub fn rows(map: &ImageMap) -> Vec<Vec<Value>> {
                 s.fi.max.into(),
                 s.saturated_share.into(),
                 s.fi_lambda.max.into(),
-                format!("{}, {}", s.peak.0, s.peak.1).into(),
-                verdict(s.verdict).into(),
-            ]
+            ];
+            let compat = s.compat_fi.iter();
+            row.extend(compat.flat_map(|fi| [fi.median, fi.max]).map(Value::Float));
+            row.push(format!("{}, {}", s.peak.0, s.peak.1).into());
+            row.push(verdict(s.verdict).into());
+            row
         })
         .collect()
 }
 
 /// Every scale and region of a map: shares, medians, the peak, and whether FI is worth looking at.
 pub fn table(map: &ImageMap) -> (Vec<Column>, Vec<Vec<Value>>) {
-    (columns().into(), rows(map))
+    (columns(has_compat(map)), rows(map))
 }
 
 /// The same of several images, each by its position in the data.
@@ -129,13 +151,14 @@ pub fn maps_table<'a>(
         Kind::Int,
         "Position of the image in the data, from 0.",
     );
-    let columns = std::iter::once(index).chain(columns()).collect();
-    let mut all = Vec::new();
+    let (mut all, mut asked) = (Vec::new(), false);
     for map in maps {
+        asked |= has_compat(map);
         let index = || Value::Int(map.index as i64);
         let rows = rows(map).into_iter();
         all.extend(rows.map(|row| std::iter::once(index()).chain(row).collect()));
     }
+    let columns = std::iter::once(index).chain(columns(asked)).collect();
     (columns, all)
 }
 
@@ -149,10 +172,11 @@ pub fn text(name: &str, map: &ImageMap, class_names: Option<&[String]>) -> Strin
         map.p_label,
         map.fi_max(),
         text_table(
-            &columns(),
+            &columns(has_compat(map)),
             &rows(map),
             &TextOptions {
-                width: 112,
+                // Verdicts stay whole.
+                width: 160,
                 ..TextOptions::default()
             }
         )

@@ -101,6 +101,8 @@ pub struct MapSummary {
     pub fi: Range,
     /// FI_λ.
     pub fi_lambda: Range,
+    /// FI in the published program's arithmetic, if it was asked for.
+    pub compat_fi: Option<Range>,
     /// The pixel (row, column) around which FI_λ is largest; the first of several.
     pub peak: (usize, usize),
     /// How to take the map of FI.
@@ -130,6 +132,7 @@ impl MapSummary {
             full_rank_share: share(ranks.iter().filter(|&&rank| rank >= full).count()),
             fi: Range::of(plane(MapMeasure::Fi)?),
             fi_lambda: Range::of(fi_lambda),
+            compat_fi: plane(MapMeasure::CompatFi).map(Range::of),
             peak: (peak / map.axes.width, peak % map.axes.width),
             verdict: match saturated_share {
                 share if share >= ALMOST_ALL => Verdict::Saturated,

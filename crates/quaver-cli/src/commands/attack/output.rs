@@ -48,7 +48,7 @@ impl Run<'_> {
         if let Some(path) = &self.command.report {
             let numbers = attack_page(self.bounds, summary, examples, record)?.save(path)?;
             console.note(format_args!(
-                "report: {}\nnumbers: {}",
+                "page written to {}, its numbers to {}",
                 path.display(),
                 numbers.display()
             ));
