@@ -188,14 +188,14 @@ impl<'py> Subject<'py> {
     pub fn model_name(&self) -> String {
         match &self.origin {
             Origin::Model(model) => model.get().name(),
-            Origin::Store(store) => store.get().name(),
+            Origin::Store(store) => store.get().inner().network_name(),
         }
     }
 
     /// What titles call the data.
     pub fn data_name(&self) -> String {
         match (&self.origin, &self.samples) {
-            (Origin::Store(store), _) => store.get().name(),
+            (Origin::Store(store), _) => store.get().inner().data_name(),
             (_, Some(samples)) => samples.name(),
             _ => "the data".to_owned(),
         }

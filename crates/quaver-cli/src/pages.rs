@@ -7,7 +7,9 @@ use quaver_report::{Page, RunRecord, Section, check_output};
 use crate::console::Console;
 use crate::failure::Failure;
 
-pub use quaver_results::{Compared, Subjects, compared_table, comparison, overview_table, study};
+pub use quaver_results::{
+    Compared, Subjects, compared_table, comparison, comparison_page, overview_table, study,
+};
 
 /// Writes a page with these sections and the record of its run, and says so.
 pub fn write(

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use quaver::{LabelChoice, Model, ScoreOptions};
-use quaver_store::{Identity, Shard, Store};
+use quaver_store::{Shard, Store};
 
 use crate::arguments::{DataArgs, ModelArgs, check_file_of_model, check_labels, first_given};
 use crate::console::Console;
@@ -57,7 +57,7 @@ impl<'a> Subject<'a> {
     pub fn model_name(&self) -> String {
         match self {
             Subject::Network { model, .. } => file_name(model),
-            Subject::Store(folder) => name_in_store(folder, Identity::model_name),
+            Subject::Store(folder) => name_in_store(folder, Store::network_name),
         }
     }
 
@@ -68,7 +68,7 @@ impl<'a> Subject<'a> {
                 data: Some(data), ..
             } => file_name(data),
             Subject::Network { data: None, .. } => "its inputs".to_owned(),
-            Subject::Store(folder) => name_in_store(folder, Identity::data_name),
+            Subject::Store(folder) => name_in_store(folder, Store::data_name),
         }
     }
 
@@ -81,11 +81,9 @@ impl<'a> Subject<'a> {
     }
 }
 
-/// What a store says it was made from; its own name where it does not.
-fn name_in_store(folder: &Path, named: fn(&Identity) -> Option<&str>) -> String {
-    let store = Store::open(folder).ok();
-    let name = store.as_ref().and_then(|store| named(store.identity()));
-    name.map_or_else(|| file_name(folder), str::to_owned)
+/// What a store says it was made from; the folder's name where it says nothing.
+fn name_in_store(folder: &Path, name: fn(&Store) -> String) -> String {
+    Store::open(folder).map_or_else(|_| file_name(folder), |store| name(&store))
 }
 
 /// How it is scored.

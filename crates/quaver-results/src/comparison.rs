@@ -4,8 +4,8 @@ use quaver::compare::{BlockComparison, MeasureComparison};
 use quaver::table::{Column, Kind, Value};
 use quaver::{MEASURES, Measure};
 use quaver_report::{
-    BoxPlot, EcdfChart, Figure, GroupedBarChart, Histogram, Interval, Order, RankingTable, Section,
-    TableRow,
+    BoxPlot, EcdfChart, Figure, GroupedBarChart, Histogram, Interval, Order, Page, RankingTable,
+    Section, TableRow,
 };
 
 use super::{axis, class_name, grouped, name_classes, percent, verdict};
@@ -33,6 +33,15 @@ pub fn compared_table(compared: &[Compared<'_>]) -> (Vec<Column>, Vec<Vec<Value>
         one.block.rows().into_iter().map(with_model)
     });
     (columns.collect(), rows.collect())
+}
+
+/// The page about a comparison of these two sets under these networks, without its sections.
+pub fn comparison_page(networks: &[&str], sets: [&str; 2]) -> Page {
+    Page::new(sets.join(" against ")).lead(format!(
+        "How easily the decisions of {} are moved, on training data and on test data: where both distributions agree, the \
+         network is as sure of what it has not seen as of what it has learnt from.",
+        networks.join(", ")
+    ))
 }
 
 /// The sections of a page about comparisons.

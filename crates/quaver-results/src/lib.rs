@@ -18,7 +18,7 @@ use quaver_report::{Axis, RunRecord, Section, Thumbnail, Tone, grouped};
 use serde_json::Value as Json;
 
 pub use attacks::{Examples, attack_json, attack_page, attack_table, remarks};
-pub use comparison::{Compared, compared_table, comparison, overview_table};
+pub use comparison::{Compared, compared_table, comparison, comparison_page, overview_table};
 pub use layers::{
     MEAN_NOISE, Names, agreement_table, disturbed_table, layer_columns, layer_row, layers_page,
     layers_sections, left_out, ranking_column, verified_json, verified_text,

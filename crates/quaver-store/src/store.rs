@@ -280,6 +280,21 @@ impl Store {
         ))
     }
 
+    /// What titles call the network that it was made from: the name of its file; its own where there was none.
+    pub fn network_name(&self) -> String {
+        self.name_of(self.identity().model_name())
+    }
+
+    /// What titles call the data that it was made from.
+    pub fn data_name(&self) -> String {
+        self.name_of(self.identity().data_name())
+    }
+
+    fn name_of(&self, known: Option<&str>) -> String {
+        let own = self.folder.file_name().unwrap_or(self.folder.as_os_str());
+        known.map_or_else(|| own.to_string_lossy().into_owned(), str::to_owned)
+    }
+
     /// Where it is.
     pub fn folder(&self) -> &Path {
         &self.folder

@@ -9,8 +9,8 @@ use pyo3::{Borrowed, type_hint_subscript, type_hint_union};
 use quaver::compare::{BlockComparison, CompareStudy, Side};
 use quaver::statistics::Bootstrap;
 use quaver::{MEASURES, ScoreOptions};
-use quaver_report::{Page, RunRecord};
-use quaver_results::{Compared, compared_table, comparison, overview_table};
+use quaver_report::RunRecord;
+use quaver_results::{Compared, compared_table, comparison, comparison_page, overview_table};
 use quaver_store::record;
 use serde_json::json;
 
@@ -92,7 +92,7 @@ impl<'py> Networks<'py> {
                 let origin = given.read(py)?;
                 let name = match &origin {
                     Origin::Model(model) => model.get().name(),
-                    Origin::Store(store) => store.get().name(),
+                    Origin::Store(store) => store.get().inner().network_name(),
                 };
                 Ok(vec![(name, origin)])
             }
@@ -218,13 +218,21 @@ pub fn compare<'py>(
             kept.push(subject.keep());
         }
         let name = match (origin, &sets[0]) {
-            (None, Read::Kept(Origin::Store(store))) => {
-                let network = store.get().inner().identity().model_name();
-                network.map_or_else(|| names[0].clone(), str::to_owned)
-            }
+            (None, Read::Kept(Origin::Store(store))) => store.get().inner().network_name(),
             _ => name,
         };
-        data_names.get_or_insert((names[0].clone(), names[1].clone()));
+        // Of two parts of the same data their own names say nothing.
+        let named = match (&sets, names[0] == names[1]) {
+            (
+                [
+                    Read::Kept(Origin::Store(train)),
+                    Read::Kept(Origin::Store(test)),
+                ],
+                true,
+            ) => (train.get().name(), test.get().name()),
+            _ => (names[0].clone(), names[1].clone()),
+        };
+        data_names.get_or_insert(named);
         let Some(study) = study else { continue };
         let report = py.detach(|| study.finish()).map_err(raised)?;
         for (block, side) in &report.unmatched {
@@ -330,10 +338,12 @@ impl Comparison {
                 run = run.with(format!("{}, {set}", network.name), json!(of_set));
             }
         }
-        let page = Page::new(format!("{} against {}", self.names.0, self.names.1)).lead(
-            "How easily decisions are moved, on training data and on test data: where both distributions agree, \
-             the network is as sure of what it has not seen as of what it has learnt from.",
-        );
+        let networks: Vec<&str> = self
+            .networks
+            .iter()
+            .map(|found| found.name.as_str())
+            .collect();
+        let page = comparison_page(&networks, [&self.names.0, &self.names.1]);
         let sections = comparison(&self.compared(), class_names.as_deref());
         save_page(py, &path, page, sections, run)
     }

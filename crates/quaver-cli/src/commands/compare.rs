@@ -6,14 +6,16 @@ use clap::Args;
 use quaver::compare::{BlockComparison, CompareStudy, Side, columns};
 use quaver::statistics::Bootstrap;
 use quaver::table::{Column, Value};
-use quaver_report::{Page, RunRecord, TableWriter, TextOptions, text_table};
+use quaver_report::{RunRecord, TableWriter, TextOptions, text_table};
 use quaver_store::{Store, is_store};
 use serde_json::json;
 
 use crate::arguments::number;
 use crate::console::Console;
 use crate::failure::Failure;
-use crate::pages::{self, Compared, compared_table, comparison, file_name, overview_table};
+use crate::pages::{
+    self, Compared, compared_table, comparison, comparison_page, file_name, overview_table,
+};
 use crate::scoring::{ScoringArgs, Subject};
 
 /// Compare the sensitivity of two sets of data, training and test, under one network or several.
@@ -193,11 +195,7 @@ impl Compare {
                 _ => [&self.train, &self.test].map(|path| file_name(path)),
             };
             let networks: Vec<&str> = found.iter().map(|found| found.name.as_str()).collect();
-            let page = Page::new(names.join(" against ")).lead(format!(
-                "How easily the decisions of {} are moved, on training data and on test data: where both distributions \
-                 agree, the network is as sure of what it has not seen as of what it has learnt from.",
-                networks.join(", ")
-            ));
+            let page = comparison_page(&networks, names.each_ref().map(String::as_str));
             let sections = comparison(&compared, class_names.as_deref());
             pages::write(console, path, page, sections, &record)?;
         }
