@@ -179,6 +179,16 @@ impl Graph {
         self.nodes.iter().position(|node| node.output == value)
     }
 
+    /// How often each value is read: by nodes, as an output, or because it is in `keep`.
+    pub(crate) fn n_uses(&self, keep: &[ValueId]) -> Vec<usize> {
+        let mut n_uses = vec![0; self.values.len()];
+        let reads = self.nodes.iter().flat_map(|node| &node.inputs);
+        for value in reads.chain(&self.outputs).chain(keep) {
+            n_uses[value.index()] += 1;
+        }
+        n_uses
+    }
+
     /// Which nodes `output` depends on.
     pub(crate) fn needed_for(&self, output: ValueId) -> Vec<bool> {
         let mut wanted = vec![false; self.values.len()];

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use quaver_kernels::elementwise::Slopes;
 use quaver_kernels::gram::accumulate;
+use quaver_kernels::window::AXES;
 use quaver_kernels::{Onward, Scalar};
 
 use crate::EngineError;
@@ -196,10 +197,28 @@ pub trait Operator: Lower<f32> + Lower<f64> + Debug + Send + Sync {
         None
     }
 
+    /// The operator as means over windows that leave fewer positions, each of weights that sum to 1, if that is all it does.
+    fn as_mean(&self) -> Option<Box<dyn Mean>> {
+        None
+    }
+
+    /// The operator on other positions, if it does the same at each and reads no other: a 1×1 convolution.
+    fn on_grid(&self, _grid: [usize; AXES]) -> Option<Arc<dyn Operator>> {
+        None
+    }
+
     /// The operator as y = x·scale + shift per channel (axis 1), if that is all it does.
     fn as_affine(&self) -> Option<(&[f64], &[f64])> {
         None
     }
+}
+
+/// Means over windows ([`Operator::as_mean`]).
+pub trait Mean {
+    /// The positions that they leave.
+    fn grid(&self) -> [usize; AXES];
+    /// The same of so many channels.
+    fn of(&self, n_channels: usize) -> Box<dyn Operator>;
 }
 
 /// The number types a network can be run in: `f32` and `f64`.

@@ -43,7 +43,7 @@ mod sequence;
 mod softmax;
 mod steps;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod top;
 mod trigonometric;
 mod window;

@@ -2,6 +2,7 @@
 
 mod channels_last;
 mod fold_affine;
+mod pool_first;
 
 use crate::graph::{Graph, ValueId};
 use crate::op::ProgramOptions;
@@ -18,6 +19,7 @@ pub(crate) fn fused(
     graph.nodes.retain(|_| needed.next() == Some(true));
     graph.outputs = vec![output];
     fold_affine::run(&mut graph, keep);
+    pool_first::run(&mut graph, keep);
     channels_last::run(&mut graph, keep, options);
     graph
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use quaver_kernels::conv::{Conv as Kernel, ConvOptions, ConvShape};
 use quaver_kernels::weights::{bias_gram, bias_rows};
+use quaver_kernels::window::{AXES, Window};
 use quaver_kernels::{Onward, Scalar};
 
 use super::affine::Affine;
@@ -50,6 +51,26 @@ impl Operator for Conv {
                 ..self.clone()
             }),
             seeks: true,
+        })
+    }
+
+    fn on_grid(&self, grid: [usize; AXES]) -> Option<Arc<dyn Operator>> {
+        let window = &self.shape.window;
+        let is_pointwise = window.is_identity() && self.batch == 1;
+        is_pointwise.then(|| {
+            let window = Window {
+                input: grid,
+                output: grid,
+                ..window.clone()
+            };
+            let shape = ConvShape {
+                window,
+                ..self.shape.clone()
+            };
+            Arc::new(Conv {
+                shape,
+                ..self.clone()
+            }) as Arc<dyn Operator>
         })
     }
 

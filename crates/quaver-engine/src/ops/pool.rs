@@ -13,7 +13,7 @@ use super::channels::Layout;
 use super::window::{Rounding, Sliding, sliding};
 use crate::EngineError;
 use crate::onnx::node::{Input, NodeContext};
-use crate::op::{Built, ChannelsLast, LayoutContext, Lower, Operator, Saved, Step};
+use crate::op::{Built, ChannelsLast, LayoutContext, Lower, Mean, Operator, Saved, Step};
 
 #[derive(Debug, Clone)]
 enum Kind {
@@ -38,6 +38,46 @@ impl Operator for Pool {
                 ..self.clone()
             }),
             seeks: true,
+        })
+    }
+
+    fn as_mean(&self) -> Option<Box<dyn Mean>> {
+        let fewer = self.window.n_output() < self.window.n_input();
+        (fewer && self.is_mean()).then(|| Box::new(self.clone()) as Box<dyn Mean>)
+    }
+}
+
+impl Mean for Pool {
+    fn grid(&self) -> [usize; AXES] {
+        self.window.output
+    }
+
+    fn of(&self, n_channels: usize) -> Box<dyn Operator> {
+        Box::new(Pool {
+            channels: n_channels,
+            ..self.clone()
+        })
+    }
+}
+
+impl Pool {
+    /// Whether it takes means of as many values as lie in each window: padding that is counted adds nothing, and the
+    /// weights of the values then sum to less than 1.
+    fn is_mean(&self) -> bool {
+        let Kind::Average(factors) = &self.kind else {
+            return false;
+        };
+        let window = &self.window;
+        let n_inside = |axis: usize, o: usize| -> usize {
+            let taps = 0..window.kernel[axis];
+            taps.filter(|&t| window.source(axis, o, t).is_some())
+                .count()
+        };
+        let [_, height, width] = window.output;
+        factors.iter().enumerate().all(|(at, &factor)| {
+            let o = [at / (height * width), at / width % height, at % width];
+            let n: usize = (0..AXES).map(|axis| n_inside(axis, o[axis])).product();
+            factor == 1.0 / n as f64
         })
     }
 }

@@ -310,7 +310,7 @@ impl Case {
     }
 }
 
-fn value_info(name: &str, shape: &[i64]) -> ValueInfoProto {
+pub(crate) fn value_info(name: &str, shape: &[i64]) -> ValueInfoProto {
     let dim = |&dim_value: &i64| Dimension {
         dim_value,
         ..Default::default()

@@ -4,11 +4,7 @@ use crate::graph::{Graph, Node, ValueId};
 
 /// Where a layer's output is read by one affine alone, and by nobody in `keep`, the layer absorbs it.
 pub(super) fn run(graph: &mut Graph, keep: &[ValueId]) {
-    let mut n_uses = vec![0usize; graph.values.len()];
-    let reads = graph.nodes.iter().flat_map(|node| &node.inputs);
-    for value in reads.chain(&graph.outputs).chain(keep) {
-        n_uses[value.index()] += 1;
-    }
+    let n_uses = graph.n_uses(keep);
     let mut producer: Vec<Option<usize>> = vec![None; graph.values.len()];
     let mut absorbed = vec![false; graph.nodes.len()];
     for (at, absorbed) in absorbed.iter_mut().enumerate() {
