@@ -11,7 +11,7 @@ use quaver::{
     LabelChoice, Layout, LoadOptions, Model, OpenOptions, Resize, Subset,
 };
 use quaver_report::RunRecord;
-use quaver_store::record;
+use quaver_store::{is_store, record};
 
 use crate::failure::Failure;
 
@@ -232,6 +232,12 @@ impl DataArgs {
         model: &Model,
     ) -> Result<Box<dyn Dataset>, Failure> {
         let path = self.first(path)?;
+        if is_store(path) {
+            return Err(Failure::Input(format!(
+                "{}: is a store of Grams, and no data for a network; leave the network out",
+                path.display()
+            )));
+        }
         let dataset = model.open_data(path, &self.input, &self.options()?)?;
         self.chosen(path, dataset)
     }
@@ -274,13 +280,16 @@ pub fn chosen(
     })
 }
 
-/// Refuses a folder where a network is expected, which is a store that is none.
+/// Refuses a folder where a network is expected.
 pub fn check_file_of_model(path: &Path) -> Result<(), Failure> {
-    match path.is_dir() {
-        false => Ok(()),
-        true => Err(Failure::Input(format!(
-            "{}: is a folder, and no store of Grams in it (no store.json); give an ONNX file or a store",
-            path.display()
+    let path_name = path.display();
+    match (path.is_dir(), is_store(path)) {
+        (false, _) => Ok(()),
+        (true, true) => Err(Failure::Input(format!(
+            "{path_name}: is a store of Grams, which has its own network and data; give it alone"
+        ))),
+        (true, false) => Err(Failure::Input(format!(
+            "{path_name}: is a folder, and no store of Grams in it (no store.json); give an ONNX file or a store"
         ))),
     }
 }

@@ -56,3 +56,67 @@ pub fn file_name(path: &Path) -> String {
         .to_string_lossy()
         .into_owned()
 }
+
+/// What titles call several files: the last part of each path, and as much before it as tells them apart.
+pub fn distinct_names(paths: &[&Path]) -> Vec<String> {
+    let last = |path: &Path, n: usize| -> String {
+        let parts: Vec<_> = path.components().collect();
+        let tail: PathBuf = parts[parts.len().saturating_sub(n)..].iter().collect();
+        tail.to_string_lossy().into_owned()
+    };
+    let longest = paths.iter().map(|path| path.components().count()).max();
+    let mut names: Vec<String> = paths.iter().map(|path| file_name(path)).collect();
+    for n in 2..=longest.unwrap_or(1) {
+        let alike = |at: usize, names: &[String]| {
+            names.iter().filter(|name| **name == names[at]).count() > 1
+        };
+        let taken: Vec<bool> = (0..names.len()).map(|at| alike(at, &names)).collect();
+        for (at, _) in taken.iter().enumerate().filter(|(_, taken)| **taken) {
+            names[at] = last(paths[at], n);
+        }
+    }
+    // One file several times.
+    for at in 1..names.len() {
+        let before = names[..at]
+            .iter()
+            .filter(|name| **name == names[at])
+            .count();
+        if before > 0 {
+            names[at] = format!("{} ({})", names[at], before + 1);
+        }
+    }
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_tell_files_apart() {
+        let names = |paths: &[&str]| {
+            let paths: Vec<&Path> = paths.iter().map(Path::new).collect();
+            distinct_names(&paths)
+        };
+        assert_eq!(
+            names(&["a/net.onnx", "b/other.onnx"]),
+            ["net.onnx", "other.onnx"]
+        );
+        assert_eq!(
+            names(&["a/net.onnx", "b/net.onnx", "c.onnx"]),
+            ["a/net.onnx", "b/net.onnx", "c.onnx"]
+        );
+        assert_eq!(
+            names(&["1/x/net.onnx", "2/x/net.onnx"]),
+            ["1/x/net.onnx", "2/x/net.onnx"]
+        );
+        assert_eq!(
+            names(&["net.onnx", "net.onnx"]),
+            ["net.onnx", "net.onnx (2)"]
+        );
+        assert_eq!(
+            names(&["a/net.onnx", "net.onnx"]),
+            ["a/net.onnx", "net.onnx"]
+        );
+    }
+}

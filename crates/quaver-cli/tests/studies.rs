@@ -252,3 +252,55 @@ fn bad_input_is_one_line_that_names_it_and_leaves_nothing() {
         assert_eq!(names(), before, "{line}");
     }
 }
+
+#[test]
+fn files_of_one_name_are_told_apart() {
+    let place = Place::with("--samples 40");
+    for folder in ["a", "b"] {
+        fs::create_dir(place.path(folder)).unwrap();
+        fs::copy(place.path("net.onnx"), place.path(folder).join("net.onnx")).unwrap();
+    }
+    let data = "--train glyphs.npz --test glyphs.npz --scale 1/255";
+    let line = format!("compare a/net.onnx --model b/net.onnx {data} --resamples 10 --json -q");
+    let found = place.json(&line);
+    let name = |at: usize| found["models"][at]["model"].as_str().unwrap();
+    assert_eq!((name(0), name(1)), ("a/net.onnx", "b/net.onnx"));
+    assert!(found["run"].get("a/net.onnx, train").is_some());
+    assert!(found["run"].get("b/net.onnx, test").is_some());
+    let line = "layers a/net.onnx glyphs.npz --model b/net.onnx --scale 1/255 -q";
+    let text = place.succeed(line);
+    assert!(
+        text.contains("a/net.onnx: ") && text.contains("b/net.onnx: "),
+        "{text}"
+    );
+}
+
+#[test]
+fn options_that_cannot_be_meant_are_refused() {
+    let place = Place::with("--samples 20");
+    let line = "glyphs.npz --scale 1/255";
+    place.succeed(&format!("score net.onnx {line} --store grams -q"));
+    for (line, named) in [
+        (
+            "compare --train grams --test grams --model net.onnx",
+            "one network",
+        ),
+        (
+            "compare net.onnx --train grams --test grams",
+            "leave the network out",
+        ),
+        ("layers grams glyphs.npz", "give it alone"),
+        ("analyze grams grams", "one store"),
+        (
+            "compare --train grams --test grams --resamples 0",
+            "at least 1",
+        ),
+        (
+            "score net.onnx glyphs.npz --scale 1/255 -o - --json",
+            "--json",
+        ),
+        ("score net.onnx glyphs.npz --layout nhwc", "[28, 1, 28]"),
+    ] {
+        refused(&place, line, &[named]);
+    }
+}

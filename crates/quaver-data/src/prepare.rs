@@ -121,9 +121,28 @@ fn arrange(
             // A network may want the channels last as well.
             let as_is =
                 expected.is_some_and(|expected| expected == stored && !fits(&[c, h, w], expected));
+            let moved = vec![c, h, w];
+            // Axes of length 1 may be anywhere in samples as they lie; once axes have been moved they say which is which.
+            if let Some(expected) = expected.filter(|expected| expected.len() == 3)
+                && !as_is
+                && expected != moved
+                && fits(&moved, expected)
+            {
+                let why = match expected == stored {
+                    true => ": they would without --layout nhwc",
+                    false => "",
+                };
+                return Err(DataError::at(
+                    DataErrorKind::Shape,
+                    name,
+                    format_args!(
+                        "samples of shape {moved:?} (channels first) do not fit the network's input of shape {expected:?}{why}"
+                    ),
+                ));
+            }
             match as_is {
                 true => (stored.to_vec(), Channels::Last),
-                false => (vec![c, h, w], Channels::LastToFirst([h, w, c])),
+                false => (moved, Channels::LastToFirst([h, w, c])),
             }
         }
         (Layout::Nhwc, shape) => {

@@ -94,7 +94,8 @@ impl Published {
         let rank = kept.count();
         let shares = (0..rank).map(|i| svd.u[(self.label, i)].powi(2));
         Ok(Compat {
-            fi: self.factor * shares.sum::<f64>(),
+            // A sum of nothing is -0.
+            fi: self.factor * (0.0 + shares.sum::<f64>()),
             rank,
         })
     }
@@ -124,7 +125,7 @@ pub(crate) fn compat(
         .take_while(|&&sigma| factor.root_scale * sigma > epsilon)
         .count();
     let gradient = pulled.col(label);
-    let fi = (0..rank)
+    let fi: f64 = (0..rank)
         .map(|i| {
             let direction = svd.u.col(i);
             let along: f64 = direction
@@ -135,5 +136,6 @@ pub(crate) fn compat(
             (along / ((p[label] + epsilon) * svd.values[i])).powi(2)
         })
         .sum();
-    Ok(Compat { fi, rank })
+    // A sum of nothing is -0.
+    Ok(Compat { fi: 0.0 + fi, rank })
 }

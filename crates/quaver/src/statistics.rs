@@ -56,6 +56,11 @@ fn place_of(share: f64, n: usize) -> Option<(usize, usize, f64)> {
     Some((below, (below + 1).min(last), at - below as f64))
 }
 
+/// The mean of two numbers, of which the first is not the larger: what lies in the middle of an even number of them.
+pub(crate) fn midway(low: f64, high: f64) -> f64 {
+    between(low, high, 0.5)
+}
+
 /// Linear interpolation that keeps infinite ends: ∞ − ∞ has no value, but two equal ends have nothing between them.
 fn between(low: f64, high: f64, weight: f64) -> f64 {
     match low == high || weight == 0.0 {

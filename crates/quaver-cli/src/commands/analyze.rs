@@ -1,6 +1,7 @@
 //! `quaver analyze`: measures again, from a store, without the network.
 
 use clap::{Arg, Args};
+use quaver_store::is_store;
 
 use super::score::Score;
 use crate::console::Console;
@@ -56,6 +57,10 @@ impl Analyze {
     pub fn run(&self, console: &Console) -> Result<(), Failure> {
         match self.score.subject.subject()? {
             Subject::Store(_) => self.score.run_as("analyze", console),
+            Subject::Network { model, .. } if is_store(model) => Err(Failure::Input(format!(
+                "{}: give one store, and nothing else",
+                model.display()
+            ))),
             Subject::Network { model, .. } => Err(Failure::Input(format!(
                 "{}: is not a store of Grams; `quaver score MODEL DATA --store DIR` makes one",
                 model.display()

@@ -83,6 +83,15 @@ pub struct Attack {
 impl Attack {
     pub fn run(&self, console: &Console) -> Result<(), Failure> {
         pages::check(self.report.as_ref())?;
+        if self.json
+            && self
+                .out
+                .as_deref()
+                .is_some_and(|path| path.as_os_str() == "-")
+        {
+            let why = "--json: rows go to stdout already (-o -); name a file for one of them";
+            return Err(Failure::Input(why.to_owned()));
+        }
         if let Some(path) = self.out.as_deref().filter(|path| path.as_os_str() != "-") {
             quaver_report::check_table_path(path)?;
         }

@@ -14,7 +14,7 @@ use crate::arguments::number;
 use crate::console::Console;
 use crate::failure::Failure;
 use crate::pages::{
-    self, Compared, compared_table, comparison, comparison_page, file_name, overview_table,
+    self, Compared, compared_table, comparison, comparison_page, distinct_names, overview_table,
 };
 use crate::scoring::{ScoringArgs, Subject};
 
@@ -74,7 +74,7 @@ pub struct Compare {
     json: bool,
 
     /// How often both sets are drawn again for the intervals.
-    #[arg(long, value_name = "N", default_value_t = Bootstrap::default().n_resamples)]
+    #[arg(long, value_name = "N", default_value_t = Bootstrap::default().n_resamples, value_parser = at_least_one)]
     resamples: usize,
 
     /// The share of resampled differences that an interval holds, between 0 and 1.
@@ -87,6 +87,12 @@ pub struct Compare {
 
     #[command(flatten)]
     scoring: ScoringArgs,
+}
+
+/// Reads a number of draws.
+fn at_least_one(text: &str) -> Result<usize, String> {
+    let n = text.parse().ok().filter(|&n| n > 0);
+    n.ok_or_else(|| "give a whole number, at least 1".to_owned())
 }
 
 /// Reads a number between 0 and 1.
@@ -110,6 +116,12 @@ impl Compare {
         if let Some(path) = &self.out {
             quaver_report::check_table_path(path)?;
         }
+        if let (None, Some(other)) = (&self.first, self.others.first()) {
+            return Err(Failure::Input(format!(
+                "--model {}: two stores have one network; give MODEL before it and the data of both sets",
+                other.display()
+            )));
+        }
         let mut found = Vec::new();
         let mut record = RunRecord::new()
             .with("quaver", env!("CARGO_PKG_VERSION"))
@@ -127,9 +139,11 @@ impl Compare {
                 .map(Some)
                 .collect(),
         };
+        let paths: Vec<&Path> = models.iter().flatten().map(|path| path.as_path()).collect();
+        let mut network_names = distinct_names(&paths).into_iter();
         for model in models {
             let name = match model {
-                Some(model) => file_name(model),
+                Some(_) => network_names.next().unwrap_or_default(),
                 None => {
                     let [train, test] = [self.store(&self.train)?, self.store(&self.test)?];
                     train.check_same_network(&test)?;
@@ -192,7 +206,10 @@ impl Compare {
             // Of two parts of the same data their own names say nothing.
             let names = match names.as_slice() {
                 [train, test, ..] if train != test => [train.clone(), test.clone()],
-                _ => [&self.train, &self.test].map(|path| file_name(path)),
+                _ => {
+                    let mut names = distinct_names(&[&self.train, &self.test]).into_iter();
+                    std::array::from_fn(|_| names.next().unwrap_or_default())
+                }
             };
             let networks: Vec<&str> = found.iter().map(|found| found.name.as_str()).collect();
             let page = comparison_page(&networks, names.each_ref().map(String::as_str));

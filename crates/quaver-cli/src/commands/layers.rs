@@ -1,6 +1,6 @@
 //! `quaver layers`: which layers of a network matter.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use clap::builder::PossibleValuesParser;
@@ -27,13 +27,16 @@ const WIDE: TextOptions = TextOptions {
     digits: 4,
 };
 
+const WRT: &str =
+    "What is perturbed, one block each, as for score [default: layers,params; of a store, all]";
+
 /// Compare the layers of a network, or of several: FI of each layer and of all parameters, and what does not saturate.
 ///
 /// Blocks are every layer and all parameters together unless --wrt says otherwise. A layer with K - 1 parameters or more
 /// usually reaches FI's ceiling, so that FI is the same for all: layers are ranked by noise_kl, the divergence that noise
 /// relative to the layer's size causes. Further networks on the same data stand beside the first (--model).
 #[derive(Debug, Args)]
-#[command(after_help = "\
+#[command(mut_arg("wrt", |wrt| wrt.help(WRT)), after_help = "\
 Examples:
   quaver layers net.onnx data.npz --limit 200
   quaver layers net.onnx data.npz --report layers.html -o layers.csv
@@ -129,10 +132,19 @@ impl Layers {
                 folder.display()
             )));
         }
-        let mut all = vec![self.study(console, &first)?];
+        let name = first.model_name();
+        let named = match first {
+            Subject::Network { model, .. } => model,
+            Subject::Store(_) => Path::new(&name),
+        };
+        let others = self.others.iter().map(PathBuf::as_path);
+        let paths: Vec<&Path> = std::iter::once(named).chain(others).collect();
+        let mut names = pages::distinct_names(&paths).into_iter();
+        let mut next = || names.next().unwrap_or_default();
+        let mut all = vec![self.study(console, &first, next())?];
         for model in &self.others {
             let data = first.data();
-            all.push(self.study(console, &Subject::Network { model, data })?);
+            all.push(self.study(console, &Subject::Network { model, data }, next())?);
         }
         let record = match all.as_slice() {
             [one] => one.record.clone(),
@@ -190,7 +202,12 @@ impl Layers {
         })
     }
 
-    fn study(&self, console: &Console, subject: &Subject<'_>) -> Result<Found, Failure> {
+    fn study(
+        &self,
+        console: &Console,
+        subject: &Subject<'_>,
+        network: String,
+    ) -> Result<Found, Failure> {
         let mut scoring = self.scoring.clone();
         if scoring.measures.wrt.is_empty() && matches!(subject, Subject::Network { .. }) {
             scoring.measures.wrt = vec!["layers".to_owned(), "params".to_owned()];
@@ -264,7 +281,7 @@ impl Layers {
                 .with("seed", self.seed),
         };
         Ok(Found {
-            network: subject.model_name(),
+            network,
             report,
             verification,
             record,

@@ -229,7 +229,14 @@ impl Map {
                     caller
                 })
             });
+            let n_written = outcome.images.len();
             mapped.map_err(|error| {
+                if error.kind() == ErrorKind::Interrupted && n_written > 0 {
+                    let folder = self.out.display();
+                    return Failure::Interrupted(format!(
+                        "interrupted; the files of {n_written} images are in {folder}, without maps.json"
+                    ));
+                }
                 failure
                     .take()
                     .unwrap_or_else(|| match (error.kind(), Failure::from(error)) {

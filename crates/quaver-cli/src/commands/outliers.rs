@@ -6,7 +6,7 @@ use clap::Args;
 use clap::builder::PossibleValuesParser;
 use quaver::outliers::{OutlierBlock, OutlierReport, OutlierStudy, truth};
 use quaver::table::Value;
-use quaver::{MEASURES, OpenOptions};
+use quaver::{DataErrorKind, MEASURES, OpenOptions};
 use quaver_report::{Page, RunRecord, TableWriter, TextOptions, text_table};
 use serde_json::json;
 
@@ -168,7 +168,14 @@ impl Outliers {
         };
         let named = |why: &dyn std::fmt::Display| Failure::Input(format!("--truth {name}: {why}"));
         let said = match said {
-            Err(_) if self.truth.is_none() => return Ok(None),
+            // There is none.
+            Err(error) if self.truth.is_none() && error.kind() == DataErrorKind::Option => {
+                return Ok(None);
+            }
+            Err(error) if self.truth.is_none() => {
+                console.note(format_args!("{error}: array {KEY} is not used"));
+                return Ok(None);
+            }
             Err(error) if Path::new(name).exists() => return Err(named(&error)),
             Err(error) => {
                 let why = error.to_string();

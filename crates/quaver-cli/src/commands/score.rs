@@ -90,6 +90,15 @@ impl Score {
     /// The same under another name.
     pub fn run_as(&self, command: &str, console: &Console) -> Result<(), Failure> {
         pages::check(self.report.as_ref())?;
+        if self.json
+            && self
+                .out
+                .as_deref()
+                .is_some_and(|path| path.as_os_str() == "-")
+        {
+            let why = "--json: rows go to stdout already (-o -); name a file for one of them";
+            return Err(Failure::Input(why.to_owned()));
+        }
         if let Some(path) = &self.out
             && path.as_os_str() != "-"
         {

@@ -36,7 +36,7 @@ impl Bounds {
                 continue;
             };
             for (value, (factor, offset)) in sample.values.iter().zip(&affine) {
-                let raw = (value - offset) / factor;
+                let raw = whole((value - offset) / factor);
                 (low, high) = (low.min(raw), high.max(raw));
             }
         }
@@ -60,6 +60,15 @@ impl Bounds {
                 ),
             )),
         }
+    }
+}
+
+/// A raw number, the whole one it was before rounding where it is as good as that: bytes come back as they were.
+fn whole(raw: f64) -> f64 {
+    let nearest = raw.round();
+    match (raw - nearest).abs() <= 1e-9 * (1.0 + raw.abs()) {
+        true => nearest,
+        false => raw,
     }
 }
 
@@ -126,7 +135,7 @@ impl Space {
 
     /// The raw number at the coordinate `u`.
     pub(super) fn raw(&self, u: f64) -> f64 {
-        self.bounds.low + u * self.bounds.width()
+        whole(self.bounds.low + u * self.bounds.width())
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Attacked, Trial};
+use crate::statistics::midway;
 
 /// Which quantity a curve of success rates is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -183,8 +184,8 @@ impl AttackSummary {
     pub fn medians(&self, of: Curve) -> impl Iterator<Item = Option<f64>> {
         self.lines.iter().map(move |line| {
             let values = line.sorted(of);
-            let middle = values.len().checked_sub(1)? / 2;
-            Some(values[middle])
+            let last = values.len().checked_sub(1)?;
+            Some(midway(values[last / 2], values[values.len() / 2]))
         })
     }
 

@@ -1,6 +1,7 @@
 //! The numbers of the maps of one image, and what they say together.
 
 use super::{ImageAxes, ImageMap, MapMeasure, Region};
+use crate::statistics::midway;
 
 /// A window counts as saturated from this share of its ceiling on.
 const SATURATED: f64 = 0.99;
@@ -56,7 +57,7 @@ impl Planes {
 pub struct Range {
     /// The smallest.
     pub min: f64,
-    /// The lower median.
+    /// The median; of an even number the mean of the two in the middle.
     pub median: f64,
     /// The largest.
     pub max: f64,
@@ -69,7 +70,7 @@ impl Range {
         let at = |place: usize| sorted.get(place).copied().unwrap_or_default();
         Self {
             min: at(0),
-            median: at(sorted.len().saturating_sub(1) / 2),
+            median: midway(at(sorted.len().saturating_sub(1) / 2), at(sorted.len() / 2)),
             max: at(sorted.len().saturating_sub(1)),
         }
     }

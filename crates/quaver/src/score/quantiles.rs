@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::statistics::midway;
+
 /// Bits of the mantissa that are kept: values within one part in 2¹¹ of each other may be taken for one another.
 const MANTISSA_BITS: u32 = 10;
 const DROPPED_BITS: u32 = f64::MANTISSA_DIGITS - 1 - MANTISSA_BITS;
@@ -27,13 +29,19 @@ impl Quantiles {
         self.largest = self.largest.max(value);
     }
 
-    /// The lower median, to within 2⁻¹¹ relative; `None` without values.
+    /// The median, of an even number of values the mean of the two in the middle, to within 2⁻¹¹ relative; `None` without
+    /// values.
     pub(super) fn median(&self) -> Option<f64> {
-        let half = self.count.div_ceil(2);
+        let last = self.count.checked_sub(1)?;
+        Some(midway(self.at(last / 2)?, self.at(self.count / 2)?))
+    }
+
+    /// The value at a place in order, counted from 0.
+    fn at(&self, place: u64) -> Option<f64> {
         let mut below = 0;
         for (&bin, &count) in &self.bins {
             below += count;
-            if below >= half {
+            if below > place {
                 let low = f64::from_bits(bin << DROPPED_BITS);
                 let high = f64::from_bits((bin + 1) << DROPPED_BITS);
                 // Zero and infinity are bins of their own; the rest answer with their middle.
@@ -67,7 +75,7 @@ mod tests {
                 .collect();
             values.iter().for_each(|&value| quantiles.add(value));
             values.sort_by(f64::total_cmp);
-            let exact = values[(n - 1) / 2];
+            let exact = 0.5 * values[(n - 1) / 2] + 0.5 * values[n / 2];
             let median = quantiles.median().unwrap();
             assert!((median - exact).abs() <= exact / 2048.0, "{median} {exact}");
         }

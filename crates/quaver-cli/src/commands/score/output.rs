@@ -123,7 +123,14 @@ impl Run<'_> {
             .map(|row| shown.iter().map(|&at| row[at].clone()).collect())
             .collect();
         let n = rows.len();
-        let options = TextOptions::default();
+        let options = match self.one_block {
+            true => TextOptions::default(),
+            // Names of layers are long, and cut they are all alike.
+            false => TextOptions {
+                width: usize::MAX,
+                ..TextOptions::default()
+            },
+        };
         format!(
             "the {n} samples with the largest {by}\n\n{}",
             text_table(&heads, &rows, &options)

@@ -82,6 +82,11 @@ impl Summaries {
                 row
             })
             .collect();
-        text_table(&columns, &rows, &TextOptions::default())
+        // Names of layers are long, and cut they are all alike.
+        let options = TextOptions {
+            width: usize::MAX,
+            ..TextOptions::default()
+        };
+        text_table(&columns, &rows, &options)
     }
 }
