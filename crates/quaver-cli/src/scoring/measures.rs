@@ -48,7 +48,7 @@ pub struct MeasureArgs {
     #[arg(long, value_name = "LAMBDA", default_value = "1", value_parser = number, allow_negative_numbers = true)]
     lambda: f64,
 
-    /// Add compat_fi and compat_rank: the published program's arithmetic with its EPS (0.001 there).
+    /// Add compat_fi, and compat_rank to rows of score: the published program's arithmetic with its EPS (0.001 there).
     #[arg(long, value_name = "EPS", value_parser = number, allow_negative_numbers = true)]
     compat: Option<f64>,
 
