@@ -1,8 +1,9 @@
 //! Pages of results, written where the user wants them.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use quaver_report::{Page, RunRecord, Section, check_output};
+use quaver_report::{Page, RunRecord, Section, check_output, unlike};
 
 use crate::console::Console;
 use crate::failure::Failure;
@@ -20,7 +21,12 @@ pub fn write(
     record: &RunRecord,
 ) -> Result<(), Failure> {
     let page = sections.into_iter().fold(page, Page::section);
-    let beside = page.record(record.clone()).save(path)?;
+    save(console, path, &page.record(record.clone()))
+}
+
+/// Writes a page that has its sections and its record, and says so.
+pub fn save(console: &Console, path: &Path, page: &Page) -> Result<(), Failure> {
+    let beside = page.save(path)?;
     let (page, beside) = (path.display(), beside.display());
     console.note(format_args!(
         "page written to {page}, its numbers to {beside}"
@@ -67,25 +73,16 @@ pub fn distinct_names(paths: &[&Path]) -> Vec<String> {
     let longest = paths.iter().map(|path| path.components().count()).max();
     let mut names: Vec<String> = paths.iter().map(|path| file_name(path)).collect();
     for n in 2..=longest.unwrap_or(1) {
-        let alike = |at: usize, names: &[String]| {
-            names.iter().filter(|name| **name == names[at]).count() > 1
-        };
-        let taken: Vec<bool> = (0..names.len()).map(|at| alike(at, &names)).collect();
-        for (at, _) in taken.iter().enumerate().filter(|(_, taken)| **taken) {
-            names[at] = last(paths[at], n);
+        let before = names.clone();
+        for (name, path) in names.iter_mut().zip(paths) {
+            if before.iter().filter(|other| *other == name).count() > 1 {
+                *name = last(path, n);
+            }
         }
     }
     // One file several times.
-    for at in 1..names.len() {
-        let before = names[..at]
-            .iter()
-            .filter(|name| **name == names[at])
-            .count();
-        if before > 0 {
-            names[at] = format!("{} ({})", names[at], before + 1);
-        }
-    }
-    names
+    let mut given = HashSet::new();
+    names.iter().map(|name| unlike(&mut given, name)).collect()
 }
 
 #[cfg(test)]

@@ -8,6 +8,18 @@ use quaver_report::{RunRecord, TableWriter};
 
 use crate::failure::Failure;
 
+/// Refuses, before anything is computed, a place where rows could not go, and a JSON object beside rows on stdout.
+pub fn check(out: Option<&Path>, json: bool) -> Result<(), Failure> {
+    match out {
+        Some(path) if path.as_os_str() != "-" => Ok(quaver_report::check_table_path(path)?),
+        Some(_) if json => {
+            let why = "--json: rows go to stdout already (-o -); name a file for one of them";
+            Err(Failure::Input(why.to_owned()))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Where the rows go.
 pub enum Rows {
     Nowhere,

@@ -16,7 +16,7 @@ use crate::failure::Failure;
 use crate::pages::file_name;
 
 pub use job::{Input, Job, NetworkInput, Tally};
-pub use measures::{COMPAT, MeasureArgs, needs_compat};
+pub use measures::{COMPAT, MeasureArgs};
 
 /// What is scored.
 #[derive(Debug, Args)]

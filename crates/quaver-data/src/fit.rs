@@ -19,10 +19,10 @@ pub(crate) fn fits(data: &[usize], expected: &[usize]) -> bool {
 
 /// The shape in which samples of shape `data` are handed out, `expected` where they fit it.
 ///
-/// `hint` may say how to make them fit.
+/// `is_moved`: their axes were put into the order of the network's input. `hint` may say how to make them fit.
 pub(crate) fn fit(
     name: &Path,
-    data: &[usize],
+    (data, is_moved): (&[usize], bool),
     expected: Option<&[usize]>,
     hint: impl FnOnce(&[usize]) -> Option<String>,
 ) -> Result<Vec<usize>, DataError> {
@@ -36,7 +36,12 @@ pub(crate) fn fit(
     let Some(expected) = expected else {
         return Ok(data.to_vec());
     };
-    if fits(data, expected) {
+    // Axes of length 1 may be anywhere in samples as they lie; once axes have been moved they say which is which.
+    let does_fit = match is_moved && data.len() == expected.len() {
+        true => data == expected,
+        false => fits(data, expected),
+    };
+    if does_fit {
         return Ok(expected.to_vec());
     }
     let hint = hint(expected).map_or_else(String::new, |hint| format!(": {hint}"));
@@ -82,7 +87,7 @@ mod tests {
 
     #[test]
     fn samples_without_values_are_refused() {
-        let error = fit(Path::new("x.npy"), &[3, 0], None, |_| None).unwrap_err();
+        let error = fit(Path::new("x.npy"), (&[3, 0], false), None, |_| None).unwrap_err();
         assert_eq!(error.kind(), DataErrorKind::Shape);
         assert_eq!(
             error.to_string(),

@@ -68,10 +68,16 @@ pub(crate) fn prepare(
         }
     };
     let (data_shape, channels) = arrange(name, layout, &stored, expected)?;
-    let shape = fit(name, &data_shape, expected, |expected| match images {
-        Some(_) => resize_hint(expected),
-        None => layout_hint(source.len(), &stored, layout, expected),
-    })?;
+    let is_moved = matches!(channels, Channels::LastToFirst(_));
+    let shape = fit(
+        name,
+        (&data_shape, is_moved),
+        expected,
+        |expected| match images {
+            Some(_) => resize_hint(expected),
+            None => layout_hint(source.len(), &stored, layout, expected),
+        },
+    )?;
     let n_channels = [&data_shape, &shape].map(|shape| match channels {
         Channels::Last => shape.last().copied().unwrap_or(1),
         Channels::First | Channels::LastToFirst(_) => shape.first().copied().unwrap_or(1),
@@ -121,28 +127,9 @@ fn arrange(
             // A network may want the channels last as well.
             let as_is =
                 expected.is_some_and(|expected| expected == stored && !fits(&[c, h, w], expected));
-            let moved = vec![c, h, w];
-            // Axes of length 1 may be anywhere in samples as they lie; once axes have been moved they say which is which.
-            if let Some(expected) = expected.filter(|expected| expected.len() == 3)
-                && !as_is
-                && expected != moved
-                && fits(&moved, expected)
-            {
-                let why = match expected == stored {
-                    true => ": they would without --layout nhwc",
-                    false => "",
-                };
-                return Err(DataError::at(
-                    DataErrorKind::Shape,
-                    name,
-                    format_args!(
-                        "samples of shape {moved:?} (channels first) do not fit the network's input of shape {expected:?}{why}"
-                    ),
-                ));
-            }
             match as_is {
                 true => (stored.to_vec(), Channels::Last),
-                false => (moved, Channels::LastToFirst([h, w, c])),
+                false => (vec![c, h, w], Channels::LastToFirst([h, w, c])),
             }
         }
         (Layout::Nhwc, shape) => {

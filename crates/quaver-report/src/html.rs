@@ -254,7 +254,7 @@ impl Page {
 }
 
 /// The title, with a number behind it if it was given before.
-fn unlike(given: &mut HashSet<String>, title: &str) -> String {
+pub fn unlike(given: &mut HashSet<String>, title: &str) -> String {
     let numbered = (2..).map(|number| format!("{title} ({number})"));
     let mut titles = std::iter::once(title.to_owned()).chain(numbered);
     let free = titles.find(|title| given.insert(title.clone()));

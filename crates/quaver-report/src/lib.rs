@@ -46,7 +46,7 @@ mod writer;
 
 pub use atomic::{AtomicFile, atomic_write, check_output};
 pub use error::{ReportError, ReportErrorKind};
-pub use html::{Figure, Order, Page, Panel, RankingTable, Section, TableRow, Tone};
+pub use html::{Figure, Order, Page, Panel, RankingTable, Section, TableRow, Tone, unlike};
 pub use npz::{NpzWriter, check_npz_path};
 pub use number::{grouped, typeset};
 pub use picture::{Pixels, Thumbnail, png_data_uri};

@@ -23,6 +23,16 @@ impl Default for TextOptions {
     }
 }
 
+impl TextOptions {
+    /// Nothing is cut: names that are long are often alike at the start.
+    pub fn uncut() -> Self {
+        Self {
+            width: usize::MAX,
+            ..Self::default()
+        }
+    }
+}
+
 /// Between two columns.
 const GAP: &str = "  ";
 /// Text is never cut to less than this.

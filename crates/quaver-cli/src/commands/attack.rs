@@ -14,7 +14,7 @@ use crate::console::Console;
 use crate::failure::Failure;
 use crate::interrupt::stop_flag;
 use crate::pages;
-use crate::rows::Rows;
+use crate::rows::{self, Rows};
 use crate::sources::Sources;
 use archive::Archive;
 use arguments::AttackArgs;
@@ -83,18 +83,7 @@ pub struct Attack {
 impl Attack {
     pub fn run(&self, console: &Console) -> Result<(), Failure> {
         pages::check(self.report.as_ref())?;
-        if self.json
-            && self
-                .out
-                .as_deref()
-                .is_some_and(|path| path.as_os_str() == "-")
-        {
-            let why = "--json: rows go to stdout already (-o -); name a file for one of them";
-            return Err(Failure::Input(why.to_owned()));
-        }
-        if let Some(path) = self.out.as_deref().filter(|path| path.as_os_str() != "-") {
-            quaver_report::check_table_path(path)?;
-        }
+        rows::check(self.out.as_deref(), self.json)?;
         let stop = stop_flag()?;
         let sources = Sources::new(&self.subject, &self.data_args, &self.model_args)?;
         let (model, data) = (&sources.model, &sources.data[0]);

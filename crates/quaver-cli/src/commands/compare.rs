@@ -147,7 +147,7 @@ impl Compare {
                 None => {
                     let [train, test] = [self.store(&self.train)?, self.store(&self.test)?];
                     train.check_same_network(&test)?;
-                    Subject::Store(&self.train).model_name()
+                    train.network_name()
                 }
             };
             let mut study: Option<CompareStudy> = None;
@@ -268,11 +268,7 @@ const SHOWN: [&str; 12] = [
 ];
 
 fn text(compared: &[Compared<'_>]) -> String {
-    let options = TextOptions {
-        // Names of measures stay whole, whatever room the numbers take.
-        width: usize::MAX,
-        ..TextOptions::default()
-    };
+    let options = TextOptions::uncut();
     let (heads, rows) = overview_table(compared);
     let mut text = format!(
         "accuracy beside sensitivity (medians)\n\n{}\n",

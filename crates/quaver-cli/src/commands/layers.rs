@@ -19,7 +19,7 @@ use crate::console::Console;
 use crate::failure::Failure;
 use crate::interrupt::stop_flag;
 use crate::pages;
-use crate::scoring::{COMPAT, ScoringArgs, Subject, SubjectArgs, Tally, needs_compat};
+use crate::scoring::{COMPAT, ScoringArgs, Subject, SubjectArgs, Tally};
 
 /// Names of layers are long, and without them a table is of no use.
 const WIDE: TextOptions = TextOptions {
@@ -121,6 +121,7 @@ impl Layers {
         if let Some(path) = &self.out {
             quaver_report::check_table_path(path)?;
         }
+        self.scoring.measures.check_ranking(&self.rank_by)?;
         let verification = self.verification();
         if let Some(options) = &verification {
             options.check()?;
@@ -222,9 +223,6 @@ impl Layers {
             }
             _ => None,
         };
-        if self.rank_by == COMPAT && job.options.compat.is_none() {
-            return Err(needs_compat());
-        }
         let source = job.source(console)?;
         let blocks = &source.description().blocks;
         if is_relative(&self.rank_by) && blocks.iter().all(|block| block.norm.is_none()) {
@@ -307,7 +305,7 @@ impl Layers {
                 let name = columns[at].name.as_str();
                 SHOWN.contains(&name)
                     || name == ranking_column(&self.rank_by)
-                    || name == COMPAT && self.scoring.measures.options().compat.is_some()
+                    || name == COMPAT && self.scoring.measures.has_compat()
             })
             .collect();
         let heads: Vec<Column> = shown.iter().map(|&at| columns[at].clone()).collect();

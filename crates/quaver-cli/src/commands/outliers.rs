@@ -13,7 +13,7 @@ use serde_json::json;
 use crate::console::Console;
 use crate::failure::Failure;
 use crate::pages::{self, Subjects, file_name, study};
-use crate::scoring::{COMPAT, Job, ScoringArgs, Subject, SubjectArgs, needs_compat};
+use crate::scoring::{Job, ScoringArgs, Subject, SubjectArgs};
 
 /// Rank samples by how unlike they are what the network learnt, and say which measure finds known outliers.
 ///
@@ -71,11 +71,9 @@ impl Outliers {
         if let Some(path) = &self.out {
             quaver_report::check_table_path(path)?;
         }
+        self.scoring.measures.check_ranking(&self.rank_by)?;
         let subject = self.subject.subject()?;
         let job = self.scoring.open(console, &subject)?;
-        if self.rank_by == COMPAT && job.options.compat.is_none() {
-            return Err(needs_compat());
-        }
         let truth = self.truth(console, &subject, &job)?;
         let source = job.source(console)?;
         let described = source.description();

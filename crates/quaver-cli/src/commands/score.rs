@@ -14,7 +14,7 @@ use crate::console::Console;
 use crate::failure::Failure;
 use crate::pages::{self, Subjects};
 use crate::ranking::Ranking;
-use crate::rows::Rows;
+use crate::rows::{self, Rows};
 use crate::scoring::{ScoringArgs, SubjectArgs};
 use output::Run;
 use summaries::Summaries;
@@ -90,20 +90,7 @@ impl Score {
     /// The same under another name.
     pub fn run_as(&self, command: &str, console: &Console) -> Result<(), Failure> {
         pages::check(self.report.as_ref())?;
-        if self.json
-            && self
-                .out
-                .as_deref()
-                .is_some_and(|path| path.as_os_str() == "-")
-        {
-            let why = "--json: rows go to stdout already (-o -); name a file for one of them";
-            return Err(Failure::Input(why.to_owned()));
-        }
-        if let Some(path) = &self.out
-            && path.as_os_str() != "-"
-        {
-            quaver_report::check_table_path(path)?;
-        }
+        rows::check(self.out.as_deref(), self.json)?;
         let mut job = self.scoring.open(console, &self.subject.subject()?)?;
         if let Some(path) = self.out.as_deref().filter(|path| path.as_os_str() != "-") {
             job.keep_beside(path);

@@ -64,13 +64,6 @@ pub struct MeasureArgs {
 /// The measure that scores have only if it was asked for.
 pub const COMPAT: &str = "compat_fi";
 
-/// Refuses to rank by what is not computed.
-pub fn needs_compat() -> Failure {
-    Failure::Input(format!(
-        "--rank-by {COMPAT}: is computed with --compat EPS only; give it, 1e-3 as published"
-    ))
-}
-
 /// An objective, and the file of what it is about where there is one.
 #[derive(Debug, Clone)]
 struct Asked {
@@ -102,6 +95,21 @@ impl MeasureArgs {
     /// The file of what the data say about each output.
     pub fn targets(&self) -> Option<&PathBuf> {
         self.targets.as_ref().or(self.objective.targets.as_ref())
+    }
+
+    /// Whether the published program's arithmetic was asked for.
+    pub fn has_compat(&self) -> bool {
+        self.compat.is_some()
+    }
+
+    /// Refuses to rank by what is not computed.
+    pub fn check_ranking(&self, by: &str) -> Result<(), Failure> {
+        match by == COMPAT && !self.has_compat() {
+            false => Ok(()),
+            true => Err(Failure::Input(format!(
+                "--rank-by {COMPAT}: is computed with --compat EPS only; give it, 1e-3 as published"
+            ))),
+        }
     }
 
     pub fn options(&self) -> ScoreOptions {

@@ -64,15 +64,6 @@ mod tests {
     use crate::ops::testing::value_info;
     use crate::{Graph, Program, ProgramOptions, import};
 
-    fn ints(name: &str, values: &[i64]) -> AttributeProto {
-        AttributeProto {
-            name: name.into(),
-            ints: values.to_vec(),
-            r#type: 7,
-            ..Default::default()
-        }
-    }
-
     fn tensor(name: &str, dims: &[i64]) -> TensorProto {
         let n = dims.iter().product::<i64>();
         TensorProto {
@@ -145,16 +136,12 @@ mod tests {
 
     #[test]
     fn a_mean_and_a_pointwise_convolution_change_places_and_nothing_else_changes() {
+        let ints = AttributeProto::ints;
         let halves = [ints("kernel_shape", &[2, 2]), ints("strides", &[2, 2])];
         let padded = |counted| {
             let mut attributes = halves.to_vec();
             attributes.push(ints("pads", &[1, 1, 1, 1]));
-            attributes.push(AttributeProto {
-                name: "count_include_pad".into(),
-                i: counted,
-                r#type: 2,
-                ..Default::default()
-            });
+            attributes.push(AttributeProto::int("count_include_pad", counted));
             attributes
         };
         for (kernel, op, attributes, moves) in [

@@ -32,13 +32,8 @@ struct Series {
     marks: Vec<(f64, f64)>,
     #[serde(rename = "drawn_as")]
     swatch: Swatch,
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     stairs: bool,
-}
-
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
-fn is_false(value: &bool) -> bool {
-    !value
 }
 
 impl LineChart {

@@ -3,6 +3,7 @@
 use quaver::{ImageMap, MapMeasure, Region, Verdict};
 use quaver_report::{Figure, Panel, ReportError, Sheet, Tile};
 
+use super::summary::has_compat;
 use crate::class_name;
 
 /// The image and h* on top; below, a row for each scale: the shown measure over the image, by itself, and the rank.
@@ -100,9 +101,8 @@ fn scales(map: &ImageMap) -> Vec<Scale> {
         let plane = |measure| map.plane(measure, side, Region::All).unwrap_or_default();
         let heat = |measure| Tile::heat("", width, plane(measure));
         // Beside FI what was asked for besides, or its companion, and where that is shown already the trace.
-        let has_compat = map.plane(MapMeasure::CompatFi, side, Region::All).is_some();
         let beside = match shown {
-            _ if has_compat => MapMeasure::CompatFi,
+            _ if has_compat(map) => MapMeasure::CompatFi,
             MapMeasure::FiLambda => MapMeasure::FisherTrace,
             _ => MapMeasure::FiLambda,
         };

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use quaver::table::{Column, Kind, Value};
-use quaver::{ImageMap, MapSummary, Range, Region, Verdict};
+use quaver::{ImageMap, MapMeasure, MapSummary, Range, Region, Verdict};
 use quaver_report::{TextOptions, text_table, typeset};
 use serde_json::{Value as Json, json};
 
@@ -111,8 +111,12 @@ pub fn columns(asked: bool) -> Vec<Column> {
 }
 
 /// Whether FI in the published program's arithmetic was asked for.
-fn has_compat(map: &ImageMap) -> bool {
-    summaries(map).any(|summary| summary.compat_fi.is_some())
+pub(super) fn has_compat(map: &ImageMap) -> bool {
+    let mut scales = map.scales.iter();
+    scales.any(|&scale| {
+        map.plane(MapMeasure::CompatFi, scale, Region::All)
+            .is_some()
+    })
 }
 
 /// A row for every scale and region.

@@ -9,6 +9,7 @@ use serde_json::{Value as Json, json};
 use super::Attack;
 use crate::console::Console;
 use crate::failure::Failure;
+use crate::pages;
 use crate::sources::Sources;
 
 /// One run of the command.
@@ -46,12 +47,8 @@ impl Run<'_> {
             .with("run", json!(record))
             .with("summary", attack_json(summary));
         if let Some(path) = &self.command.report {
-            let numbers = attack_page(self.bounds, summary, examples, record)?.save(path)?;
-            console.note(format_args!(
-                "page written to {}, its numbers to {}",
-                path.display(),
-                numbers.display()
-            ));
+            let page = attack_page(self.bounds, summary, examples, record)?;
+            pages::save(console, path, &page)?;
         }
         let out = self.command.out.as_deref();
         let rows_on_stdout = out.is_some_and(|path| path.as_os_str() == "-");

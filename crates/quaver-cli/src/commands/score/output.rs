@@ -125,11 +125,8 @@ impl Run<'_> {
         let n = rows.len();
         let options = match self.one_block {
             true => TextOptions::default(),
-            // Names of layers are long, and cut they are all alike.
-            false => TextOptions {
-                width: usize::MAX,
-                ..TextOptions::default()
-            },
+            // With names of layers.
+            false => TextOptions::uncut(),
         };
         format!(
             "the {n} samples with the largest {by}\n\n{}",

@@ -82,11 +82,6 @@ impl Summaries {
                 row
             })
             .collect();
-        // Names of layers are long, and cut they are all alike.
-        let options = TextOptions {
-            width: usize::MAX,
-            ..TextOptions::default()
-        };
-        text_table(&columns, &rows, &options)
+        text_table(&columns, &rows, &TextOptions::uncut())
     }
 }
