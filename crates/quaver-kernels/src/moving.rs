@@ -2,14 +2,18 @@
 //!
 //! Nothing is ever subtracted. A summed-area table takes each window as a difference of sums over most of the image,
 //! and the rounding of those swamps a window where the network is not sensitive; here every sum has as many terms as
-//! its window. The cost hardly depends on the window's side: its logarithm along rows, three additions down columns.
+//! its window. Small windows are added up as they are; of larger ones the cost hardly depends on the side: its logarithm along
+//! rows, three additions down columns.
 
 use crate::elementwise::add;
 use crate::simd::{Isa, Kernel, Simd, dispatch};
 
+/// Windows of no larger side are sums of what is in them, one by one.
+const SMALL: usize = 9;
+
 /// Sums of `side` neighbours, centred, in each of the rows of length `width`: `sums` ← windows of `rows`.
 ///
-/// Sums of 2, 4, 8, … neighbours are doubled from each other, and `side` is put together from them.
+/// Of many neighbours, sums of 2, 4, 8, … are doubled from each other, and `side` is put together from them.
 ///
 /// # Panics
 /// If `side` is even, `rows` is not made of rows, or `sums` is of another length.
@@ -23,14 +27,30 @@ pub fn along_rows(
     struct Job<'a>(&'a [f64], usize, usize, &'a mut Vec<f64>, &'a mut [f64]);
     impl Kernel<f64> for Job<'_> {
         #[inline(always)]
-        fn run<S: Simd<f64>>(self, _: S) {
+        fn run<S: Simd<f64>>(self, simd: S) {
             let Job(rows, width, side, scratch, sums) = self;
+            if side == 1 {
+                return sums.copy_from_slice(rows);
+            }
             let n_padded = width + side - 1;
             scratch.clear();
-            scratch.resize(n_padded, 0.0);
-            let pairs = rows.chunks_exact(width).zip(sums.chunks_exact_mut(width));
-            for (row, sums) in pairs {
-                slide(row, side, scratch, sums);
+            if side > SMALL {
+                scratch.resize(n_padded, 0.0);
+                let pairs = rows.chunks_exact(width).zip(sums.chunks_exact_mut(width));
+                return pairs.for_each(|(row, sums)| slide(row, side, scratch, sums));
+            }
+            // All rows first: what was written just now comes late where it is read askew. Whole vectors read beyond the end.
+            let pitch = n_padded + S::LANES;
+            scratch.resize(rows.len() / width * pitch, 0.0);
+            for (row, padded) in rows
+                .chunks_exact(width)
+                .zip(scratch.chunks_exact_mut(pitch))
+            {
+                padded[side / 2..][..width].copy_from_slice(row);
+            }
+            let padded = scratch.chunks_exact(pitch);
+            for (sums, padded) in sums.chunks_exact_mut(width).zip(padded) {
+                gather(simd, side, padded, sums);
             }
         }
     }
@@ -38,6 +58,35 @@ pub fn along_rows(
     assert!(rows.len().is_multiple_of(width), "rows of one length");
     assert_eq!(rows.len(), sums.len(), "as many sums as values");
     dispatch(Isa::best(), Job(rows, width, side, scratch, sums));
+}
+
+/// sums_x ← padded_x + … + padded_{x + side − 1}; `padded` has S::LANES more than these ask for.
+#[inline(always)]
+fn gather<S: Simd<f64>>(simd: S, side: usize, padded: &[f64], sums: &mut [f64]) {
+    assert!(
+        padded.len() + 1 >= sums.len() + side + S::LANES,
+        "padded by a window and a vector"
+    );
+    for (at, sums) in sums.chunks_mut(S::LANES).enumerate() {
+        let padded = padded[at * S::LANES..].as_ptr();
+        // SAFETY: a vector starts at each of `side` places from one of the sums on; what is behind the last is there.
+        let sum = unsafe {
+            let mut sum = simd.load(padded);
+            for i in 1..side {
+                sum = simd.add(sum, simd.load(padded.add(i)));
+            }
+            sum
+        };
+        if sums.len() == S::LANES {
+            // SAFETY: a whole vector.
+            unsafe { simd.store(sums.as_mut_ptr(), sum) };
+        } else {
+            let mut lanes = [0.0; 8];
+            // SAFETY: no vector has more elements of double precision.
+            unsafe { simd.store(lanes.as_mut_ptr(), sum) };
+            sums.copy_from_slice(&lanes[..sums.len()]);
+        }
+    }
 }
 
 #[inline(always)]

@@ -26,11 +26,17 @@ use decompose::decompose;
 use factor::{Entry, Pivots, pivots};
 use ql::Tridiagonal;
 
-/// Matrices side by side.
+/// Matrices that are factored side by side.
 const LANES: usize = 8;
 
-/// One number of each of the matrices side by side.
+/// One number of each of the matrices that are factored side by side.
 type Lanes = [f64; LANES];
+
+/// Matrices that are decomposed side by side: QL steps are one long chain, and the longest vectors' run two at once.
+const WIDE: usize = 16;
+
+/// One number of each of the matrices that are decomposed side by side.
+type Wide = [f64; WIDE];
 
 /// Below this share of the trace a budget is lost in the rounding of a Cholesky factor.
 const RESOLVED: f64 = 1e-10;
@@ -86,8 +92,8 @@ pub struct Scratch {
     pair: Vec<Entry<2>>,
     triple: Vec<Entry<3>>,
     /// Matrices to be decomposed.
-    matrices: Vec<Lanes>,
-    work: Vec<Lanes>,
+    matrices: Vec<Wide>,
+    work: Vec<Wide>,
     tridiagonal: Tridiagonal,
     /// The matrices that have to be decomposed.
     undecided: Vec<usize>,
@@ -306,20 +312,15 @@ fn decompose_undecided<S: Simd<f64>>(
 ) {
     let Matrices { planes, n, width } = matrices;
     let undecided = std::mem::take(&mut scratch.undecided);
-    scratch.matrices.resize(n_packed(n), [0.0; LANES]);
-    for some in undecided.chunks(LANES) {
+    scratch.matrices.resize(n_packed(n), [0.0; WIDE]);
+    for some in undecided.chunks(WIDE) {
         for (lanes, plane) in scratch.matrices.iter_mut().zip(planes.chunks_exact(width)) {
             for (lane, value) in lanes.iter_mut().enumerate() {
                 *value = plane[some[lane.min(some.len() - 1)]];
             }
         }
         let rtol = question.resolved_rtol(n);
-        // QL steps are one long chain: two vectors' run at once where they are shorter than the matrices side by side.
-        if 2 * S::LANES <= LANES {
-            decompose(Pair(simd), some, n, rtol, question.lambda, scratch, shares);
-        } else {
-            decompose(simd, some, n, rtol, question.lambda, scratch, shares);
-        }
+        decompose(Pair(simd), some, n, rtol, question.lambda, scratch, shares);
     }
     scratch.undecided = undecided;
 }
@@ -344,8 +345,8 @@ fn budgeted(last: f64, lambda: f64) -> f64 {
 }
 
 #[inline(always)]
-fn sum(terms: impl Iterator<Item = Lanes>) -> Lanes {
-    let mut sum = [0.0; LANES];
+fn sum<const N: usize>(terms: impl Iterator<Item = [f64; N]>) -> [f64; N] {
+    let mut sum = [0.0; N];
     for term in terms {
         for (sum, x) in sum.iter_mut().zip(&term) {
             *sum += x;
@@ -356,15 +357,15 @@ fn sum(terms: impl Iterator<Item = Lanes>) -> Lanes {
 
 /// The vector from `start` on.
 #[inline(always)]
-fn load<S: Simd<f64>>(simd: S, lanes: &Lanes, start: usize) -> S::V {
-    debug_assert!(start + S::LANES <= LANES);
-    // SAFETY: steps of S::LANES, which divides LANES, from 0 stay inside.
+fn load<S: Simd<f64>, const N: usize>(simd: S, lanes: &[f64; N], start: usize) -> S::V {
+    debug_assert!(start + S::LANES <= N);
+    // SAFETY: steps of S::LANES, which divides N, from 0 stay inside.
     unsafe { simd.load(lanes.as_ptr().add(start)) }
 }
 
 #[inline(always)]
-fn store<S: Simd<f64>>(simd: S, lanes: &mut Lanes, start: usize, x: S::V) {
-    debug_assert!(start + S::LANES <= LANES);
+fn store<S: Simd<f64>, const N: usize>(simd: S, lanes: &mut [f64; N], start: usize, x: S::V) {
+    debug_assert!(start + S::LANES <= N);
     // SAFETY: as above.
     unsafe { simd.store(lanes.as_mut_ptr().add(start), x) }
 }

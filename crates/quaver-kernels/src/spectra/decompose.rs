@@ -2,7 +2,7 @@
 
 use super::householder::tridiagonalise;
 use super::ql::diagonalise;
-use super::{LANES, NOISE, RESOLVED, Scratch, Shares, at, budgeted, sum};
+use super::{NOISE, RESOLVED, Scratch, Shares, WIDE, at, budgeted, sum};
 use crate::simd::Simd;
 
 /// The answers for the matrices `some` from their eigenvalues.
@@ -19,11 +19,11 @@ pub(super) fn decompose<S: Simd<f64>>(
     let traces = sum((0..n).map(|i| scratch.matrices[at(i, i)]));
     let inverse = traces.map(|trace| 1.0 / trace);
     for lanes in &mut scratch.matrices {
-        for lane in 0..LANES {
+        for lane in 0..WIDE {
             lanes[lane] *= inverse[lane];
         }
     }
-    scratch.work.resize(n, [0.0; LANES]);
+    scratch.work.resize(n, [0.0; WIDE]);
     tridiagonalise(
         simd,
         &mut scratch.matrices,
@@ -32,9 +32,9 @@ pub(super) fn decompose<S: Simd<f64>>(
         &mut scratch.tridiagonal,
     );
     let t = &mut scratch.tridiagonal;
-    let mut column_norm = [0.0; LANES];
+    let mut column_norm = [0.0; WIDE];
     for lanes in &t.column {
-        for lane in 0..LANES {
+        for lane in 0..WIDE {
             column_norm[lane] += lanes[lane] * lanes[lane];
         }
     }

@@ -1,21 +1,21 @@
 //! Symmetric matrices side by side become tridiagonal by reflections of all coordinates but the last.
 
 use super::ql::Tridiagonal;
-use super::{LANES, Lanes, at, load, store};
+use super::{WIDE, Wide, at, load, store};
 use crate::simd::Simd;
 
 /// M, which is overwritten, becomes `t`. `work` holds n entries.
 #[inline(always)]
 pub(super) fn tridiagonalise<S: Simd<f64>>(
     simd: S,
-    m: &mut [Lanes],
+    m: &mut [Wide],
     n: usize,
-    work: &mut [Lanes],
+    work: &mut [Wide],
     t: &mut Tridiagonal,
 ) {
     for lanes in [&mut t.d, &mut t.e, &mut t.unit, &mut t.column] {
         lanes.clear();
-        lanes.resize(n, [0.0; LANES]);
+        lanes.resize(n, [0.0; WIDE]);
     }
     for i in (1..n).rev() {
         let (above, row) = m.split_at_mut(at(i, 0));
@@ -24,13 +24,13 @@ pub(super) fn tridiagonalise<S: Simd<f64>>(
             t.e[0] = row[0];
             break;
         }
-        for start in (0..LANES).step_by(S::LANES) {
+        for start in (0..WIDE).step_by(S::LANES) {
             let alpha = reflect(simd, above, &mut row[..i], &mut work[..i], start);
             store(simd, &mut t.e[i - 1], start, alpha);
         }
     }
     t.d[0] = m[0];
-    t.unit[n - 1] = [1.0; LANES];
+    t.unit[n - 1] = [1.0; WIDE];
     t.column[n - 1] = t.d[n - 1];
     if n > 1 {
         t.column[n - 2] = t.e[n - 2];
@@ -42,9 +42,9 @@ pub(super) fn tridiagonalise<S: Simd<f64>>(
 #[inline(always)]
 fn reflect<S: Simd<f64>>(
     simd: S,
-    a: &mut [Lanes],
-    v: &mut [Lanes],
-    q: &mut [Lanes],
+    a: &mut [Wide],
+    v: &mut [Wide],
+    q: &mut [Wide],
     start: usize,
 ) -> S::V {
     let (zero, one) = (simd.splat(0.0), simd.splat(1.0));

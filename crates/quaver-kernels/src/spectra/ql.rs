@@ -1,6 +1,6 @@
 //! Implicit QL steps on tridiagonal matrices side by side, which carry two vectors along.
 
-use super::{LANES, Lanes, load, store};
+use super::{WIDE, Wide, load, store};
 use crate::simd::Simd;
 
 /// QL steps per eigenvalue; about two are needed.
@@ -9,22 +9,22 @@ const MAX_STEPS: usize = 40;
 /// d and e of a tridiagonal matrix, e_i between i and i + 1, and the components of two vectors in its coordinates.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Tridiagonal {
-    pub(super) d: Vec<Lanes>,
-    pub(super) e: Vec<Lanes>,
+    pub(super) d: Vec<Wide>,
+    pub(super) e: Vec<Wide>,
     /// Of the last unit vector.
-    pub(super) unit: Vec<Lanes>,
+    pub(super) unit: Vec<Wide>,
     /// Of the last column of M.
-    pub(super) column: Vec<Lanes>,
+    pub(super) column: Vec<Wide>,
 }
 
 /// Implicit QL steps until no matrix has an off-diagonal left. The matrices have trace 1.
 #[inline(always)]
 pub(super) fn diagonalise<S: Simd<f64>>(simd: S, t: &mut Tridiagonal, n: usize) {
-    for start in (0..LANES).step_by(S::LANES) {
+    for start in (0..WIDE).step_by(S::LANES) {
         for l in 0..n {
             for _ in 0..MAX_STEPS {
                 let ends = ends(simd, t, n, l, start);
-                let mut found = [0.0; LANES];
+                let mut found = [0.0; WIDE];
                 store(simd, &mut found, start, ends);
                 let bottom = found.iter().fold(l as f64, |most, &end| most.max(end)) as usize;
                 if bottom == l {

@@ -167,24 +167,34 @@ impl<T: Real> Windows<'_, T> {
                 shares(row.planes, n, width, question, &mut scratch, &mut found);
             }
             let fi_max = whitening.fi_max();
-            let mut put = |measure, value: &dyn Fn(usize) -> f64| {
-                if let Some(cells) = planes.row_mut(measure, row.scale, row.region, row.y) {
-                    for (x, cell) in cells.iter_mut().enumerate() {
-                        *cell = value(x);
-                    }
-                }
-            };
-            put(MapMeasure::Fi, &|x| fi_max * found.kept[x]);
-            put(MapMeasure::Saturation, &|x| found.kept[x]);
-            put(MapMeasure::Rank, &|x| f64::from(found.rank[x]));
-            put(MapMeasure::FiLambda, &|x| fi_max * found.budgeted[x]);
-            put(MapMeasure::FisherTrace, &|x| whitening.metric() * traces[x]);
-            put(MapMeasure::Gradient2, &|x| whitening.gradient() * last[x]);
+            let Shares {
+                kept,
+                budgeted,
+                rank,
+            } = &found;
+            let (metric, gradient) = (whitening.metric(), whitening.gradient());
+            put(planes, &row, MapMeasure::Fi, |x| fi_max * kept[x]);
+            put(planes, &row, MapMeasure::Saturation, |x| kept[x]);
+            put(planes, &row, MapMeasure::Rank, |x| f64::from(rank[x]));
+            put(planes, &row, MapMeasure::FiLambda, |x| fi_max * budgeted[x]);
+            put(planes, &row, MapMeasure::FisherTrace, |x| {
+                metric * traces[x]
+            });
+            put(planes, &row, MapMeasure::Gradient2, |x| gradient * last[x]);
             Ok(())
         });
         match visited {
             Ok(()) => (),
             Err(never) => match never {},
+        }
+    }
+}
+
+/// Fills in a measure of a row of windows, if it is wanted.
+fn put(planes: &mut Planes, row: &Row<'_>, measure: MapMeasure, value: impl Fn(usize) -> f64) {
+    if let Some(cells) = planes.row_mut(measure, row.scale, row.region, row.y) {
+        for (x, cell) in cells.iter_mut().enumerate() {
+            *cell = value(x);
         }
     }
 }
