@@ -127,6 +127,20 @@ pub trait Step<T: Scalar>: Send + Sync {
         self.param_rows(param, x, gy, &mut rows, scratch);
         accumulate(&rows, &rows, param.n_cotangents, s);
     }
+
+    /// The same for several parameters at once, each with its S; for steps that know their gradients from one pass over the
+    /// cotangents.
+    fn param_grams(
+        &self,
+        params: &mut [(Trained, Vec<f64>)],
+        x: &[&[T]],
+        gy: &[T],
+        scratch: &mut Vec<T>,
+    ) {
+        for (param, s) in params {
+            self.param_gram(*param, x, gy, s, scratch);
+        }
+    }
 }
 
 /// How a program is to be run.

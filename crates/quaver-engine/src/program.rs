@@ -394,9 +394,7 @@ impl<T: Real> Program<T> {
         let step = &self.instructions[at].step;
         let gx = match path.flow {
             Flow::Pass => gy,
-            Flow::Scaled => in_place(gy, pool, |g| {
-                step.slopes(path.input, &saved[at]).apply(0, g)
-            }),
+            Flow::Scaled => scaled(gy, step.slopes(path.input, &saved[at]), pool),
             Flow::InPlace => in_place(gy, pool, |g| step.vjp_in_place(path.input, &saved[at], g)),
             Flow::Write => {
                 let mut value = path.value;
@@ -464,17 +462,21 @@ impl<T: Real> Instruction<T> {
             grams,
             ..
         } = workspace;
+        if self.params.is_empty() {
+            return;
+        }
+        let x = self.operands(slots);
+        let trained = |param: &ParamUse| Trained {
+            role: param.role,
+            n_elements: param.n_elements,
+            n_cotangents,
+        };
+        let (mut wanted, mut places) = (Vec::new(), Vec::new());
         for param in &self.params {
-            let x = self.operands(slots);
-            let trained = Trained {
-                role: param.role,
-                n_elements: param.n_elements,
-                n_cotangents,
-            };
             match param.target {
                 Target::Gram(wrt) => {
-                    self.step
-                        .param_gram(trained, &x, gy, &mut grams[wrt], scratch);
+                    wanted.push((trained(param), std::mem::take(&mut grams[wrt])));
+                    places.push(wrt);
                 }
                 Target::Value(value) => {
                     let mut rows = match cotangent_of[value].take() {
@@ -482,10 +484,14 @@ impl<T: Real> Instruction<T> {
                         None => pool.zeros(n_cotangents * param.n_elements),
                     };
                     let into = Arc::get_mut(&mut rows).expect("made unique above");
-                    self.step.param_rows(trained, &x, gy, into, scratch);
+                    self.step.param_rows(trained(param), &x, gy, into, scratch);
                     cotangent_of[value] = Some(rows);
                 }
             }
+        }
+        self.step.param_grams(&mut wanted, &x, gy, scratch);
+        for ((_, gram), wrt) in wanted.into_iter().zip(places) {
+            grams[wrt] = gram;
         }
     }
 }
@@ -499,6 +505,22 @@ fn in_place<T: Real>(
     let mut g = pool.unique(g);
     act(Arc::get_mut(&mut g).expect("made unique in the line above"));
     g
+}
+
+/// `g` times the slopes; others who hold it keep it as it is.
+fn scaled<T: Real>(g: Arc<Buffer<T>>, slopes: Slopes<'_, T>, pool: &mut Pool<T>) -> Arc<Buffer<T>> {
+    /// Elements copied before they are scaled: they are still in the nearest cache.
+    const STRETCH: usize = 2048;
+    if Arc::strong_count(&g) == 1 {
+        return in_place(g, pool, |g| slopes.apply(0, g));
+    }
+    let mut copy = pool.take(g.len());
+    let stretches = copy.chunks_mut(STRETCH).zip(g.chunks(STRETCH));
+    for (at, (to, from)) in stretches.enumerate() {
+        to.copy_from_slice(from);
+        slopes.apply(at * STRETCH, to);
+    }
+    Arc::new(copy)
 }
 
 /// The sums, `n` in all, of what was broadcast from each element.

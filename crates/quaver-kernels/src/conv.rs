@@ -1,8 +1,8 @@
 //! Convolution over up to three spatial axes, with groups: forward, backward to its input, and the class Gram of its weights.
 //!
 //! Channels-last: a value is positions × channels. Weights never change, so they are laid out once, for the way
-//! that costs least: Winograd's algorithm for 3×3 kernels of stride 1, tap by tap for depthwise ones, a product over
-//! rows found through a table of positions for all others.
+//! that costs least: Winograd's algorithm for 3×3 kernels of stride 1, tap by tap for depthwise ones, what every position sends
+//! where few channels are written, a product over rows found through a table of positions for all others.
 
 mod weights;
 
@@ -10,6 +10,7 @@ use std::sync::OnceLock;
 
 use crate::depthwise::Depthwise;
 use crate::direct::{Direct, Links};
+use crate::narrow::{self, Narrow};
 use crate::packed::Panels;
 use crate::simd::{Isa, dispatch};
 use crate::window::{AXES, Window};
@@ -93,6 +94,7 @@ impl Default for ConvOptions {
 enum Route<T> {
     Direct(Direct<T>),
     Depthwise(Depthwise<T>),
+    Narrow(Narrow<T>),
     Winograd(Winograd<T>),
 }
 
@@ -104,6 +106,7 @@ impl<T: Scalar> Route<T> {
                 depthwise.run(x, y);
                 done(0, y);
             }
+            Route::Narrow(narrow) => narrow.run(x, y, scratch, done),
             Route::Winograd(winograd) => winograd.run(x, y, scratch, done),
         }
     }
@@ -175,8 +178,16 @@ impl<T: Scalar> Conv<T> {
                 .with_bias(bias),
             ),
         };
+        let is_narrow = shape.groups == 1 && narrow::fits::<T>(w.n_output(), shape.c_in, taps);
         let back = tiles(w.input, shape.c_out, options.n_cotangents, DONE_BEHIND_RELU);
         let backward = match (back, pads) {
+            _ if is_narrow => Route::Narrow(Narrow::new(
+                isa,
+                (shape.c_out, shape.c_in),
+                taps,
+                Links::backward(w),
+                |o, c, tap| at(o, c, tap),
+            )),
             (Some(tile), Some((_, pad))) => Route::Winograd(Winograd::new(
                 isa,
                 Tiling {

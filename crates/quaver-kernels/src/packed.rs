@@ -79,6 +79,17 @@ impl<'a, T: Scalar> Panels<'a, T> {
         (self.values[column * self.k..].as_ptr(), vectors)
     }
 
+    /// The panel that starts at `column`, as a matrix by itself.
+    #[inline(always)]
+    pub(crate) fn one(&self, column: usize) -> Self {
+        let (rest, lanes) = (self.n - column, self.isa.lanes::<T>());
+        Self {
+            n: rest.min(PANEL * lanes),
+            values: &self.values[column * self.k..],
+            ..*self
+        }
+    }
+
     pub(crate) fn n(&self) -> usize {
         self.n
     }
@@ -106,21 +117,35 @@ impl<'a, T: Scalar> Panels<'a, T> {
                 values: &b[..k * n],
             };
         }
-        let mut rest = &mut *space;
-        for (column, width) in panels(n, lanes) {
-            let used = width.min(n - column);
-            let (panel, after) = rest.split_at_mut(k * width);
-            for (row, b) in panel.chunks_exact_mut(width).zip(b.chunks_exact(n)) {
-                row[..used].copy_from_slice(&b[column..column + used]);
-                row[used..].fill(T::ZERO);
-            }
-            rest = after;
+        match PANEL * lanes {
+            32 => lay::<32, T>(lanes, k, n, b, space),
+            16 => lay::<16, T>(lanes, k, n, b, space),
+            8 => lay::<8, T>(lanes, k, n, b, space),
+            _ => lay::<4, T>(lanes, k, n, b, space),
         }
         Self {
             isa,
             k,
             n,
             values: space,
+        }
+    }
+}
+
+/// Lays the row-major k × n matrix `b` out in panels of WIDTH. Row by row: what comes from memory comes fastest in order.
+fn lay<const WIDTH: usize, T: Scalar>(lanes: usize, k: usize, n: usize, b: &[T], space: &mut [T]) {
+    let (whole, last) = space.split_at_mut(n / WIDTH * k * WIDTH);
+    let (whole, _) = whole.as_chunks_mut::<WIDTH>();
+    for (l, row) in b.chunks_exact(n).enumerate().take(k) {
+        let (stretches, rest) = row.as_chunks::<WIDTH>();
+        for (panel, stretch) in stretches.iter().enumerate() {
+            whole[panel * k + l] = *stretch;
+        }
+        if !rest.is_empty() {
+            let width = panel_vectors(rest.len(), lanes) * lanes;
+            let last = &mut last[l * width..][..width];
+            last[..rest.len()].copy_from_slice(rest);
+            last[rest.len()..].fill(T::ZERO);
         }
     }
 }
@@ -227,6 +252,23 @@ impl<T> Rows<T> for Transposed<T> {
     }
 }
 
+/// Room for the addresses of [`ROWS`] rows, for as many products as one cares to compute: the small ones of Winograd's algorithm
+/// take no longer than it takes to make.
+pub(crate) struct Addresses<T> {
+    /// a[tap · ROWS + row].
+    a: Vec<*const T>,
+    c: [*mut T; ROWS],
+}
+
+impl<T> Addresses<T> {
+    pub(crate) fn new() -> Self {
+        Self {
+            a: Vec::new(),
+            c: [std::ptr::null_mut(); ROWS],
+        }
+    }
+}
+
 /// C ← start + A B for `m` rows.
 ///
 /// # Safety
@@ -239,25 +281,24 @@ pub(crate) unsafe fn product<T: Scalar, S: Simd<T>>(
     b: Panels<'_, T>,
     start: Start<'_, T>,
     rows: &mut impl Rows<T>,
+    addresses: &mut Addresses<T>,
 ) {
     assert_eq!(S::LANES, b.isa.lanes::<T>(), "packed for other vectors");
     let taps = rows.taps();
     let k = b.k.checked_div(taps).unwrap_or(0);
     // Rows of a tile: as many as vector registers hold sums for, or general ones the rows' addresses.
     let tile = if S::REGISTERS >= 32 { 12 } else { 6 };
-    // The many small products of Winograd's algorithm should not allocate.
-    let (mut on_stack, mut on_heap) = ([std::ptr::null(); ROWS], Vec::new());
-    let a_rows: &mut [*const T] = if taps == 1 {
-        &mut on_stack
-    } else {
-        on_heap.resize(taps * ROWS, std::ptr::null());
-        &mut on_heap
-    };
-    let mut c_rows = [std::ptr::null_mut(); ROWS];
+    let Addresses {
+        a: a_rows,
+        c: c_rows,
+    } = addresses;
+    if a_rows.len() < taps * ROWS {
+        a_rows.resize(taps * ROWS, std::ptr::null());
+    }
     let b_start = b.values.as_ptr();
     for first in (0..m).step_by(ROWS) {
         let count = ROWS.min(m - first);
-        rows.fill(first, count, ROWS, a_rows, &mut c_rows);
+        rows.fill(first, count, ROWS, a_rows, c_rows);
         // A tile that hangs over the end repeats the last row and does not store it.
         for i in count..count.next_multiple_of(tile).min(ROWS) {
             for tap in 0..taps {

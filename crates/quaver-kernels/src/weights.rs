@@ -10,9 +10,9 @@
 use crate::buffer::{aligned, apart};
 use crate::gram::accumulate;
 use crate::layout::{transpose, transpose_apart};
-use crate::packed::{Dense, Panels, Start, product};
+use crate::packed::{Addresses, Dense, Panels, Start, product};
 use crate::simd::{Isa, Kernel, Simd, dispatch};
-use crate::{Scalar, gram, sparse};
+use crate::{Scalar, sparse};
 
 /// The sizes of a layer: T positions, C numbers read and O written at each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -212,58 +212,10 @@ fn multiply<T: Scalar>(m: usize, a: &[T], stride: usize, b: Panels<'_, T>, c: &m
                 c_stride: b.n(),
             };
             // SAFETY: both lengths were checked in the line above.
-            unsafe { product(simd, m, b, Start::Zero, &mut rows) };
+            unsafe { product(simd, m, b, Start::Zero, &mut rows, &mut Addresses::new()) };
         }
     }
     dispatch(b.isa(), Job(m, a, stride, b, c));
-}
-
-/// S (V × V) ← S + the class Gram of a bias: of the cotangents gy (V × T × O) summed over positions.
-pub fn bias_gram<T: Scalar>(outputs: usize, v: usize, gy: &[T], s: &mut [f64]) {
-    let mut rows = vec![T::ZERO; v * outputs];
-    bias_rows(outputs, gy, &mut rows);
-    gram::accumulate(&rows, &rows, v, s);
-}
-
-/// rows (V × O) ← rows + the cotangents gy (V × T × O) summed over positions.
-pub fn bias_rows<T: Scalar>(outputs: usize, gy: &[T], rows: &mut [T]) {
-    sum_positions(outputs, None, gy, rows);
-}
-
-/// rows (V × O) ← rows + the cotangents gy (V × T × O) times x (T × O), summed over positions.
-pub fn scale_rows<T: Scalar>(outputs: usize, x: &[T], gy: &[T], rows: &mut [T]) {
-    sum_positions(outputs, Some(x), gy, rows);
-}
-
-fn sum_positions<T: Scalar>(outputs: usize, x: Option<&[T]>, gy: &[T], rows: &mut [T]) {
-    struct Job<'a, T>(usize, Option<&'a [T]>, &'a [T], &'a mut [T]);
-    impl<T: Scalar> Kernel<T> for Job<'_, T> {
-        #[inline(always)]
-        fn run<S: Simd<T>>(self, _: S) {
-            let Job(outputs, x, gy, rows) = self;
-            let v = rows.len() / outputs;
-            for (row, gy) in rows
-                .chunks_exact_mut(outputs)
-                .zip(gy.chunks_exact(gy.len() / v))
-            {
-                let positions = gy.chunks_exact(outputs);
-                match x {
-                    None => positions.for_each(|gy| {
-                        row.iter_mut().zip(gy).for_each(|(row, &gy)| *row += gy);
-                    }),
-                    Some(x) => positions.zip(x.chunks_exact(outputs)).for_each(|(gy, x)| {
-                        let terms = gy.iter().zip(x);
-                        row.iter_mut()
-                            .zip(terms)
-                            .for_each(|(row, (&gy, &x))| *row += gy * x);
-                    }),
-                }
-            }
-        }
-    }
-    if outputs > 0 && !rows.is_empty() {
-        dispatch(Isa::best(), Job(outputs, x, gy, rows));
-    }
 }
 
 #[cfg(test)]
@@ -326,13 +278,5 @@ mod tests {
         for way in [Way::Direct, Way::Lists, Way::Kernel] {
             assert!(seen.contains(&way), "{way:?} was taken");
         }
-    }
-
-    #[test]
-    fn a_bias_sees_the_sum_over_positions() {
-        let gy = [1.0, 2.0, 3.0, 4.0, 10.0, 20.0, 30.0, 40.0];
-        let mut s = [0.0; 4];
-        bias_gram(2, 2, &gy, &mut s);
-        assert_eq!(s, [52.0, 520.0, 520.0, 5200.0]);
     }
 }

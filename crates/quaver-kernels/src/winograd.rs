@@ -11,8 +11,10 @@ mod place;
 mod transform;
 mod weights;
 
+use std::ops::Range;
+
 use crate::buffer::{aligned, apart};
-use crate::packed::{Dense, Packed, ROWS, Start, product};
+use crate::packed::{Addresses, Dense, PANEL, Packed, ROWS, Start, product};
 use crate::simd::{Isa, Kernel, Simd, dispatch};
 use crate::{Done, Scalar};
 
@@ -33,29 +35,38 @@ pub(crate) struct Winograd<T> {
 /// What stays in the second-level cache while other things pass through: bytes.
 const CACHE: usize = 384 << 10;
 
-/// How many tiles are transformed and multiplied together: those whose transforms stay in a cache, or, where fetching the weights
-/// again for every few of them costs more than fetching transforms from memory, all.
-fn at_once(n_tiles: usize, tile_bytes: usize, weight_bytes: usize) -> usize {
+/// How many tiles are transformed and multiplied together: those whose transforms stay in a cache beside the sums of a panel of
+/// outputs, or, where fetching the weights again for every few of them costs more than fetching transforms from memory, all.
+fn at_once(n_tiles: usize, tile: Bytes, n_panels: usize, weights: usize) -> usize {
     // As many as the rows of a product's tile, however they are grouped.
     let whole = |n: usize| (n / 12 * 12).clamp(12, ROWS).min(n_tiles.max(1));
     let fetched = |block: usize| {
-        let weights = match weight_bytes > CACHE {
-            true => n_tiles.div_ceil(block) * weight_bytes,
+        let weights = match weights > CACHE {
+            true => n_tiles.div_ceil(block) * weights,
             false => 0,
         };
-        // Written, and read again.
-        let transforms = match block * tile_bytes > CACHE {
-            true => 2 * n_tiles * tile_bytes,
+        // Written, and read for every panel.
+        let transforms = match block * (tile.read + tile.written) > CACHE {
+            true => (1 + n_panels) * n_tiles * tile.read,
             false => 0,
         };
         weights + transforms
     };
-    let (few, all) = (whole(CACHE / tile_bytes), whole(ROWS));
+    let (few, all) = (whole(CACHE / (tile.read + tile.written)), whole(ROWS));
     if fetched(all) < fetched(few) {
         all
     } else {
         few
     }
+}
+
+/// What the transforms of a tile take.
+#[derive(Clone, Copy)]
+struct Bytes {
+    /// Of what it reads.
+    read: usize,
+    /// Of a panel of what it writes.
+    written: usize,
 }
 
 impl<T: Scalar> Winograd<T> {
@@ -135,17 +146,21 @@ impl<T: Scalar, const N: usize> Kernel<T> for Tiled<'_, '_, T, N> {
         let o_padded = conv.tiling.c_out.next_multiple_of(S::LANES);
         let across = conv.tiling.across();
         let n_tiles = n_images * across[0] * across[1];
-        let block = at_once(
-            n_tiles,
-            N * N * (c_padded + o_padded) * size_of::<T>(),
-            N * N * c_padded * o_padded * size_of::<T>(),
-        );
+        let width = PANEL * S::LANES;
         let points = N * N;
+        let bytes = |channels: usize| points * channels * size_of::<T>();
+        let tile = Bytes {
+            read: bytes(c_padded),
+            written: bytes(width),
+        };
+        let n_panels = o_padded.div_ceil(width);
+        let block = at_once(n_tiles, tile, n_panels, bytes(c_padded * o_padded));
         // From one point to the next.
-        let (input_apart, output_apart) = (apart(block * c_padded), apart(block * o_padded));
+        let (input_apart, output_apart) = (apart(block * c_padded), apart(block * width));
         let space = aligned(scratch, points * (input_apart + output_apart));
         let (inputs, outputs) = space.split_at_mut(points * input_apart);
         let constants = Constants::new(simd);
+        let mut addresses = Addresses::new();
         let mut n_complete = 0;
         for first in (0..n_tiles).step_by(block) {
             let count = block.min(n_tiles - first);
@@ -157,22 +172,37 @@ impl<T: Scalar, const N: usize> Kernel<T> for Tiled<'_, '_, T, N> {
                     place.read::<T, S, N>(simd, constants, conv, x, to, input_apart);
                 }
             }
-            for (point, weights) in conv.weights.iter().enumerate() {
-                let mut rows = Dense {
-                    a: inputs[point * input_apart..].as_ptr(),
-                    a_stride: c_padded,
-                    c: outputs[point * output_apart..].as_mut_ptr(),
-                    c_stride: o_padded,
-                };
-                // SAFETY: `count` ≤ `block` rows of c_in ≤ c_padded and c_out ≤ o_padded elements lie in them.
-                unsafe { product(simd, count, weights.view(), Start::Zero, &mut rows) };
-            }
-            for tile in 0..count {
-                let place = Place::new(across, first + tile, m);
-                // SAFETY: as above.
-                unsafe {
-                    let from = outputs.as_ptr().add(tile * o_padded);
-                    place.write::<T, S, N>(simd, constants, conv, from, output_apart, y);
+            // Panel by panel, so that sums are still in a cache when they are transformed.
+            for panel in (0..conv.tiling.c_out).step_by(width) {
+                for (point, weights) in conv.weights.iter().enumerate() {
+                    let mut rows = Dense {
+                        a: inputs[point * input_apart..].as_ptr(),
+                        a_stride: c_padded,
+                        c: outputs[point * output_apart..].as_mut_ptr(),
+                        c_stride: width,
+                    };
+                    let weights = weights.view().one(panel);
+                    // SAFETY: `count` ≤ `block` rows of c_in ≤ c_padded and at most `width` elements lie in them.
+                    unsafe {
+                        product(simd, count, weights, Start::Zero, &mut rows, &mut addresses);
+                    }
+                }
+                for tile in 0..count {
+                    let place = Place::new(across, first + tile, m);
+                    let channels = panel..conv.tiling.c_out.min(panel + width);
+                    // SAFETY: as above.
+                    unsafe {
+                        let from = outputs.as_ptr().add(tile * width);
+                        place.write::<T, S, N>(
+                            simd,
+                            constants,
+                            conv,
+                            from,
+                            output_apart,
+                            channels,
+                            y,
+                        );
+                    }
                 }
             }
             let complete = conv.tiling.n_complete(first + count);
@@ -220,12 +250,13 @@ impl Place {
         }
     }
 
-    /// Transforms the products of the tile, point q's at `from + q · stride`, into its outputs.
+    /// Transforms the products of the tile, point q's at `from + q · stride`, into its outputs of `channels`.
     ///
     /// # Safety
-    /// Whole vectors that cover O elements are readable at each of those places.
+    /// Whole vectors that cover as many elements are readable at each of those places.
     #[expect(
         clippy::needless_range_loop,
+        clippy::too_many_arguments,
         reason = "a column of one array, a row of another"
     )]
     #[inline(always)]
@@ -236,6 +267,7 @@ impl Place {
         conv: &Winograd<T>,
         from: *const T,
         stride: usize,
+        channels: Range<usize>,
         y: &mut [T],
     ) {
         let m = N - 2;
@@ -243,8 +275,7 @@ impl Place {
         let o = conv.tiling.c_out;
         let image = &mut y[self.image * height * width * o..][..height * width * o];
         let (rows, columns) = ((height - self.row).min(m), (width - self.column).min(m));
-        let mut channel = 0;
-        while channel < o {
+        for channel in channels.clone().step_by(S::LANES) {
             let count = S::LANES.min(o - channel);
             let bias = match &conv.bias {
                 // SAFETY: a whole vector is read only where there is one.
@@ -256,7 +287,7 @@ impl Place {
             for j in 0..N {
                 // SAFETY: the caller's promise.
                 let t: [S::V; N] = std::array::from_fn(|i| unsafe {
-                    simd.load(from.add((i * N + j) * stride + channel))
+                    simd.load(from.add((i * N + j) * stride + channel - channels.start))
                 });
                 let column = transform_output(simd, constants, t);
                 for i in 0..m {
@@ -280,7 +311,6 @@ impl Place {
                     }
                 }
             }
-            channel += S::LANES;
         }
     }
 }

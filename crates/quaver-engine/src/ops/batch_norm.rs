@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use quaver_kernels::elementwise::Slopes;
-use quaver_kernels::weights::{bias_rows, scale_rows};
+use quaver_kernels::gram::accumulate;
+use quaver_kernels::sums::affine_rows;
 use quaver_kernels::{Scalar, elementwise};
 
 use super::affine::Affine;
@@ -109,24 +110,44 @@ impl<T: Scalar> Step<T> for Lowered<T> {
     }
 
     fn param_rows(&self, param: Trained, x: &[&[T]], gy: &[T], rows: &mut [T], _: &mut Vec<T>) {
-        let n = param.n_elements;
-        let x = self.layout.last(x[0], n, self.inner);
-        let gy = self.layout.last(gy, n, self.inner);
-        let mut sums = vec![T::ZERO; rows.len()];
-        bias_rows(n, &gy, &mut sums);
-        if param.role == 2 {
-            return rows.iter_mut().zip(sums).for_each(|(row, sum)| *row += sum);
+        let [of_scale, of_bias] = self.gradients(param.n_elements, x[0], gy, rows.len());
+        let found = if param.role == 2 { of_bias } else { of_scale };
+        rows.iter_mut().zip(found).for_each(|(row, x)| *row += x);
+    }
+
+    fn param_grams(
+        &self,
+        params: &mut [(Trained, Vec<f64>)],
+        x: &[&[T]],
+        gy: &[T],
+        _: &mut Vec<T>,
+    ) {
+        let Some((first, _)) = params.first() else {
+            return;
+        };
+        let (n, v) = (first.n_elements, first.n_cotangents);
+        let [of_scale, of_bias] = self.gradients(n, x[0], gy, v * n);
+        for (param, s) in params {
+            let rows = if param.role == 2 { &of_bias } else { &of_scale };
+            accumulate(rows, rows, v, s);
         }
-        let mut products = vec![T::ZERO; rows.len()];
-        scale_rows(n, &x, &gy, &mut products);
+    }
+}
+
+impl<T: Scalar> Lowered<T> {
+    /// The gradients of scale and bias, `n_rows` numbers each, of one pass over the cotangents.
+    fn gradients(&self, n: usize, x: &[T], gy: &[T], n_rows: usize) -> [Vec<T>; 2] {
+        let x = self.layout.last(x, n, self.inner);
+        let gy = self.layout.last(gy, n, self.inner);
+        let (mut sums, mut products) = (vec![T::ZERO; n_rows], vec![T::ZERO; n_rows]);
+        affine_rows(n, &x, &gy, &mut sums, &mut products);
         let [scale, shift] = &self.standard;
         let channels = scale.iter().zip(shift).cycle();
-        for (((row, sum), product), (&scale, &shift)) in
-            rows.iter_mut().zip(sums).zip(products).zip(channels)
-        {
+        for ((product, &sum), (&scale, &shift)) in products.iter_mut().zip(&sums).zip(channels) {
             // x̂ = x · scale + shift.
-            *row += product * scale + sum * shift;
+            *product = *product * scale + sum * shift;
         }
+        [products, sums]
     }
 }
 

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use quaver_kernels::conv::{Conv as Kernel, ConvOptions, ConvShape};
-use quaver_kernels::weights::{bias_gram, bias_rows};
+use quaver_kernels::sums::{bias_gram, bias_rows};
 use quaver_kernels::window::{AXES, Window};
 use quaver_kernels::{Onward, Scalar};
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use quaver_kernels::Scalar;
 use quaver_kernels::conv::{Conv as Kernel, ConvOptions, ConvShape};
-use quaver_kernels::weights::bias_rows;
+use quaver_kernels::sums::bias_rows;
 use quaver_kernels::window::{AXES, Window};
 
 use super::channels::Layout;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use quaver_kernels::Scalar;
 use quaver_kernels::gemm::{Matrix, Mode, gemm};
 use quaver_kernels::layout::transpose;
-use quaver_kernels::weights::{LayerShape, bias_gram, bias_rows, weight_gram, weight_rows};
+use quaver_kernels::sums::{bias_gram, bias_rows};
+use quaver_kernels::weights::{LayerShape, weight_gram, weight_rows};
 
 use super::affine::Affine;
 use crate::op::{Lower, Operator, Saved, Step, Trained};
