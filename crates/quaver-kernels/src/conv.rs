@@ -186,7 +186,7 @@ impl<T: Scalar> Conv<T> {
                 (shape.c_out, shape.c_in),
                 taps,
                 Links::backward(w),
-                |o, c, tap| at(o, c, tap),
+                at,
             )),
             (Some(tile), Some((_, pad))) => Route::Winograd(Winograd::new(
                 isa,
