@@ -6,6 +6,7 @@
 //! its gradients in Winograd's domain.
 
 use super::{Conv, ConvShape};
+use crate::buffer::aligned;
 use crate::direct::{Links, OUTSIDE};
 use crate::weights::{self, LayerShape};
 use crate::{Scalar, gram};
@@ -55,9 +56,13 @@ impl<T: Scalar> Conv<T> {
         match (way, &self.gradient) {
             (Way::Winograd, Some(gradient)) => {
                 let v = s.len().isqrt();
-                let mut rows = vec![T::ZERO; v * self.shape.c_out * self.layer(1).inputs];
-                gradient.gradients(x, gy, &mut rows, scratch);
-                gram::accumulate(&rows, &rows, v, s);
+                let n_rows = v * self.shape.c_out * self.layer(1).inputs;
+                let start = n_rows.next_multiple_of(16);
+                let space = aligned(scratch, start + gradient.gradient_space::<T>(n_images));
+                let (rows, space) = space.split_at_mut(start);
+                let rows = &mut rows[..n_rows];
+                gradient.gradients(x, gy, rows, space);
+                gram::accumulate(rows, rows, v, s);
             }
             (Way::Pixels, _) => {
                 let layer = self.layer(1);

@@ -7,7 +7,7 @@
 use super::place::{Place, Tiling};
 use super::transform::{Constants, Cotangent, Input, Tile, both_axes, transform_gradient};
 use crate::Scalar;
-use crate::buffer::{aligned, apart};
+use crate::buffer::apart;
 use crate::packed::{Addresses, Panels, Start, Transposed, place, product};
 use crate::simd::{Isa, Kernel, Simd, dispatch};
 
@@ -29,16 +29,39 @@ impl Tiling {
         products + transforms
     }
 
+    /// Elements that [`Tiling::gradients`] needs beside its result.
+    pub(crate) fn gradient_space<T: Scalar>(&self, n_images: usize) -> usize {
+        self.plan::<T>(n_images).n_elements()
+    }
+
+    fn plan<T: Scalar>(&self, n_images: usize) -> Plan {
+        let lanes = Isa::best().lanes::<T>();
+        let points = self.tile.points();
+        let c_padded = self.c_in.next_multiple_of(lanes);
+        let o_padded = self.c_out.next_multiple_of(lanes);
+        let n_tiles = n_images * self.across().iter().product::<usize>();
+        let block = BLOCK.min(n_tiles);
+        // Whole tiles of the product's kernel, as many channels as the sums have room for.
+        let channels = (SUMS / size_of::<T>() / (points * o_padded))
+            .max(12)
+            .min(self.c_in)
+            .next_multiple_of(12);
+        Plan {
+            points,
+            c_padded,
+            o_padded,
+            n_tiles,
+            block,
+            channels,
+            input_apart: apart(block * c_padded),
+            cotangent_apart: apart(block * o_padded),
+            sum_apart: apart(channels * o_padded),
+        }
+    }
+
     /// rows (V × taps × C × O) ← the gradients, from what the layer reads, x (N × input positions × C), and the cotangents
-    /// of what it writes, gy (V × N × output positions × O).
-    pub(crate) fn gradients<T: Scalar>(
-        &self,
-        x: &[T],
-        gy: &[T],
-        rows: &mut [T],
-        scratch: &mut Vec<T>,
-    ) {
-        let isa = Isa::best();
+    /// of what it writes, gy (V × N × output positions × O). `space` starts on a cache line.
+    pub(crate) fn gradients<T: Scalar>(&self, x: &[T], gy: &[T], rows: &mut [T], space: &mut [T]) {
         let n_images = x.len() / self.n_input();
         assert!(
             rows.len().is_multiple_of(9 * self.c_in * self.c_out),
@@ -52,26 +75,51 @@ impl Tiling {
         );
         let job = Job {
             of: self,
+            plan: self.plan::<T>(n_images),
             n_images,
             x,
             gy,
             rows,
-            scratch,
+            space,
         };
         match self.tile {
-            Tile::Two => dispatch(isa, Tiled::<T, 4>(job)),
-            Tile::Four => dispatch(isa, Tiled::<T, 6>(job)),
+            Tile::Two => dispatch(Isa::best(), Tiled::<T, 4>(job)),
+            Tile::Four => dispatch(Isa::best(), Tiled::<T, 6>(job)),
         }
+    }
+}
+
+/// How the work is cut.
+#[derive(Clone, Copy)]
+struct Plan {
+    points: usize,
+    c_padded: usize,
+    o_padded: usize,
+    n_tiles: usize,
+    /// Tiles worked on together.
+    block: usize,
+    /// Channels read whose sums are made together.
+    channels: usize,
+    /// From one point to the next.
+    input_apart: usize,
+    cotangent_apart: usize,
+    sum_apart: usize,
+}
+
+impl Plan {
+    fn n_elements(&self) -> usize {
+        self.points * (self.input_apart + self.cotangent_apart + self.sum_apart)
     }
 }
 
 struct Job<'a, T> {
     of: &'a Tiling,
+    plan: Plan,
     n_images: usize,
     x: &'a [T],
     gy: &'a [T],
     rows: &'a mut [T],
-    scratch: &'a mut Vec<T>,
+    space: &'a mut [T],
 }
 
 /// A job with N = m + 2 points per axis.
@@ -82,30 +130,30 @@ impl<T: Scalar, const N: usize> Kernel<T> for Tiled<'_, T, N> {
     fn run<S: Simd<T>>(self, simd: S) {
         let Job {
             of,
+            plan,
             n_images,
             x,
             gy,
             rows,
-            scratch,
+            space,
         } = self.0;
-        let (m, points, isa) = (N - 2, N * N, Isa::best());
+        let (m, isa) = (N - 2, Isa::best());
         let (c, o) = (of.c_in, of.c_out);
-        let c_padded = c.next_multiple_of(S::LANES);
-        let o_padded = o.next_multiple_of(S::LANES);
         let across = of.across();
-        let n_tiles = n_images * across[0] * across[1];
-        let block = BLOCK.min(n_tiles);
-        // Whole tiles of the product's kernel, as many channels as the sums have room for.
-        let channels = (SUMS / size_of::<T>() / (points * o_padded))
-            .max(12)
-            .min(c)
-            .next_multiple_of(12);
-        // From one point to the next.
-        let (input_apart, cotangent_apart) = (apart(block * c_padded), apart(block * o_padded));
-        let sum_apart = apart(channels * o_padded);
-        let space = aligned(
-            scratch,
-            points * (input_apart + cotangent_apart + sum_apart),
+        let Plan {
+            points,
+            c_padded,
+            o_padded,
+            n_tiles,
+            block,
+            channels,
+            input_apart,
+            cotangent_apart,
+            sum_apart,
+        } = plan;
+        assert!(
+            points == N * N && space.len() >= plan.n_elements() && c_padded % S::LANES == 0,
+            "planned for these vectors"
         );
         let (inputs, space) = space.split_at_mut(points * input_apart);
         let (cotangents, sums) = space.split_at_mut(points * cotangent_apart);
@@ -277,7 +325,8 @@ mod tests {
             let x = wave(n_images * tiling.n_input(), 0.37);
             let gy = wave(v * n_images * tiling.n_output(), 0.73);
             let mut rows = vec![f64::NAN; v * 9 * tiling.c_in * tiling.c_out];
-            tiling.gradients(&x, &gy, &mut rows, &mut Vec::new());
+            let mut space = vec![0.0; tiling.gradient_space::<f64>(n_images)];
+            tiling.gradients(&x, &gy, &mut rows, &mut space);
             rows
         };
         for (two, four) in of(Tile::Two).iter().zip(of(Tile::Four)) {
