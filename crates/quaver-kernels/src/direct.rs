@@ -3,7 +3,7 @@
 //! Output positions that read the same taps form a phase. Forward there is one phase, of all taps; going back
 //! through a stride there are several, each with the taps that meet its positions.
 
-use crate::packed::{Addresses, Dense, Packed, Panels, ROWS, Rows, Start, product};
+use crate::packed::{Dense, Packed, Panels, ROWS, Rows, Start, product};
 use crate::simd::{Isa, Kernel, Simd, dispatch};
 use crate::sparse::{self, Active};
 use crate::window::{AXES, Window};
@@ -298,7 +298,6 @@ impl<T: Scalar> Kernel<T> for Job<'_, '_, T> {
             return;
         }
         let is_pointwise = conv.is_pointwise();
-        let mut addresses = Addresses::new();
         for phase in &conv.links.phases {
             let m = self.n_images * phase.to.len();
             // What is written in order is handed out by and by.
@@ -339,9 +338,9 @@ impl<T: Scalar> Kernel<T> for Job<'_, '_, T> {
                                 c: y.wrapping_add(first * o_all),
                                 c_stride: o_all,
                             };
-                            product(simd, count, weights, start, &mut rows, &mut addresses);
+                            product(simd, count, weights, start, &mut rows);
                         } else {
-                            product(simd, count, weights, start, &mut linked, &mut addresses);
+                            product(simd, count, weights, start, &mut linked);
                         }
                     }
                     if conv.is_in_order() {

@@ -5,7 +5,7 @@
 
 use crate::buffer::aligned;
 use crate::direct::{Links, OUTSIDE};
-use crate::packed::{Addresses, Dense, Packed, Start, product};
+use crate::packed::{Dense, Packed, Start, product};
 use crate::simd::{Isa, Kernel, Simd, dispatch};
 use crate::{Done, Scalar};
 
@@ -123,18 +123,8 @@ impl<T: Scalar> Kernel<T> for Job<'_, T> {
             c: sent.as_mut_ptr(),
             c_stride: weights.n(),
         };
-        let addresses = &mut Addresses::new();
         // SAFETY: both lengths were checked above.
-        unsafe {
-            product(
-                simd,
-                conv.n_from,
-                weights,
-                Start::Zero,
-                &mut rows,
-                addresses,
-            )
-        };
+        unsafe { product(simd, conv.n_from, weights, Start::Zero, &mut rows) };
         for gather in &conv.phases {
             match conv.o {
                 1 => gather.run::<T, 1>(sent, y),

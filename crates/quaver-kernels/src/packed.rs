@@ -252,23 +252,6 @@ impl<T> Rows<T> for Transposed<T> {
     }
 }
 
-/// Room for the addresses of [`ROWS`] rows, for as many products as one cares to compute: the small ones of Winograd's algorithm
-/// take no longer than it takes to make.
-pub(crate) struct Addresses<T> {
-    /// a[tap · ROWS + row].
-    a: Vec<*const T>,
-    c: [*mut T; ROWS],
-}
-
-impl<T> Addresses<T> {
-    pub(crate) fn new() -> Self {
-        Self {
-            a: Vec::new(),
-            c: [std::ptr::null_mut(); ROWS],
-        }
-    }
-}
-
 /// C ← start + A B for `m` rows.
 ///
 /// # Safety
@@ -281,24 +264,25 @@ pub(crate) unsafe fn product<T: Scalar, S: Simd<T>>(
     b: Panels<'_, T>,
     start: Start<'_, T>,
     rows: &mut impl Rows<T>,
-    addresses: &mut Addresses<T>,
 ) {
     assert_eq!(S::LANES, b.isa.lanes::<T>(), "packed for other vectors");
     let taps = rows.taps();
     let k = b.k.checked_div(taps).unwrap_or(0);
     // Rows of a tile: as many as vector registers hold sums for, or general ones the rows' addresses.
     let tile = if S::REGISTERS >= 32 { 12 } else { 6 };
-    let Addresses {
-        a: a_rows,
-        c: c_rows,
-    } = addresses;
-    if a_rows.len() < taps * ROWS {
-        a_rows.resize(taps * ROWS, std::ptr::null());
-    }
+    // The many small products of Winograd's algorithm should not allocate.
+    let (mut on_stack, mut on_heap) = ([std::ptr::null(); ROWS], Vec::new());
+    let a_rows: &mut [*const T] = if taps == 1 {
+        &mut on_stack
+    } else {
+        on_heap.resize(taps * ROWS, std::ptr::null());
+        &mut on_heap
+    };
+    let mut c_rows = [std::ptr::null_mut(); ROWS];
     let b_start = b.values.as_ptr();
     for first in (0..m).step_by(ROWS) {
         let count = ROWS.min(m - first);
-        rows.fill(first, count, ROWS, a_rows, c_rows);
+        rows.fill(first, count, ROWS, a_rows, &mut c_rows);
         // A tile that hangs over the end repeats the last row and does not store it.
         for i in count..count.next_multiple_of(tile).min(ROWS) {
             for tap in 0..taps {

@@ -10,7 +10,7 @@
 use crate::buffer::{aligned, apart};
 use crate::gram::accumulate;
 use crate::layout::{transpose, transpose_apart};
-use crate::packed::{Addresses, Dense, Panels, Start, product};
+use crate::packed::{Dense, Panels, Start, product};
 use crate::simd::{Isa, Kernel, Simd, dispatch};
 use crate::{Scalar, sparse};
 
@@ -212,7 +212,7 @@ fn multiply<T: Scalar>(m: usize, a: &[T], stride: usize, b: Panels<'_, T>, c: &m
                 c_stride: b.n(),
             };
             // SAFETY: both lengths were checked in the line above.
-            unsafe { product(simd, m, b, Start::Zero, &mut rows, &mut Addresses::new()) };
+            unsafe { product(simd, m, b, Start::Zero, &mut rows) };
         }
     }
     dispatch(b.isa(), Job(m, a, stride, b, c));

@@ -14,7 +14,7 @@ mod weights;
 use std::ops::Range;
 
 use crate::buffer::{aligned, apart};
-use crate::packed::{Addresses, Dense, PANEL, Packed, ROWS, Start, product};
+use crate::packed::{Dense, PANEL, Packed, ROWS, Start, product};
 use crate::simd::{Isa, Kernel, Simd, dispatch};
 use crate::{Done, Scalar};
 
@@ -160,7 +160,6 @@ impl<T: Scalar, const N: usize> Kernel<T> for Tiled<'_, '_, T, N> {
         let space = aligned(scratch, points * (input_apart + output_apart));
         let (inputs, outputs) = space.split_at_mut(points * input_apart);
         let constants = Constants::new(simd);
-        let mut addresses = Addresses::new();
         let mut n_complete = 0;
         for first in (0..n_tiles).step_by(block) {
             let count = block.min(n_tiles - first);
@@ -184,7 +183,7 @@ impl<T: Scalar, const N: usize> Kernel<T> for Tiled<'_, '_, T, N> {
                     let weights = weights.view().one(panel);
                     // SAFETY: `count` ≤ `block` rows of c_in ≤ c_padded and at most `width` elements lie in them.
                     unsafe {
-                        product(simd, count, weights, Start::Zero, &mut rows, &mut addresses);
+                        product(simd, count, weights, Start::Zero, &mut rows);
                     }
                 }
                 for tile in 0..count {

@@ -69,6 +69,21 @@ impl<T: Scalar> Lowered<T> {
     fn is_last(&self) -> bool {
         self.layout == Layout::ChannelsLast || self.inner == 1
     }
+
+    /// The gradients of scale and bias, `n_rows` numbers each, of one pass over the cotangents.
+    fn gradients(&self, n: usize, x: &[T], gy: &[T], n_rows: usize) -> [Vec<T>; 2] {
+        let x = self.layout.last(x, n, self.inner);
+        let gy = self.layout.last(gy, n, self.inner);
+        let (mut sums, mut products) = (vec![T::ZERO; n_rows], vec![T::ZERO; n_rows]);
+        affine_rows(n, &x, &gy, &mut sums, &mut products);
+        let [scale, shift] = &self.standard;
+        let channels = scale.iter().zip(shift).cycle();
+        for ((product, &sum), (&scale, &shift)) in products.iter_mut().zip(&sums).zip(channels) {
+            // x̂ = x · scale + shift.
+            *product = *product * scale + sum * shift;
+        }
+        [products, sums]
+    }
 }
 
 impl<T: Scalar> Step<T> for Lowered<T> {
@@ -131,23 +146,6 @@ impl<T: Scalar> Step<T> for Lowered<T> {
             let rows = if param.role == 2 { &of_bias } else { &of_scale };
             accumulate(rows, rows, v, s);
         }
-    }
-}
-
-impl<T: Scalar> Lowered<T> {
-    /// The gradients of scale and bias, `n_rows` numbers each, of one pass over the cotangents.
-    fn gradients(&self, n: usize, x: &[T], gy: &[T], n_rows: usize) -> [Vec<T>; 2] {
-        let x = self.layout.last(x, n, self.inner);
-        let gy = self.layout.last(gy, n, self.inner);
-        let (mut sums, mut products) = (vec![T::ZERO; n_rows], vec![T::ZERO; n_rows]);
-        affine_rows(n, &x, &gy, &mut sums, &mut products);
-        let [scale, shift] = &self.standard;
-        let channels = scale.iter().zip(shift).cycle();
-        for ((product, &sum), (&scale, &shift)) in products.iter_mut().zip(&sums).zip(channels) {
-            // x̂ = x · scale + shift.
-            *product = *product * scale + sum * shift;
-        }
-        [products, sums]
     }
 }
 

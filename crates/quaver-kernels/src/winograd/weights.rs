@@ -8,7 +8,7 @@ use super::place::{Place, Tiling};
 use super::transform::{Constants, Cotangent, Input, Tile, both_axes, transform_gradient};
 use crate::Scalar;
 use crate::buffer::apart;
-use crate::packed::{Addresses, Panels, Start, Transposed, place, product};
+use crate::packed::{Panels, Start, Transposed, place, product};
 use crate::simd::{Isa, Kernel, Simd, dispatch};
 
 /// Tiles worked on together: the depth of the products.
@@ -158,7 +158,6 @@ impl<T: Scalar, const N: usize> Kernel<T> for Tiled<'_, T, N> {
         let (inputs, space) = space.split_at_mut(points * input_apart);
         let (cotangents, sums) = space.split_at_mut(points * cotangent_apart);
         let constants = Constants::new(simd);
-        let mut addresses = Addresses::new();
         let (n_input, n_output) = (of.n_input(), of.n_output());
         for first in (0..n_tiles).step_by(block) {
             let count = block.min(n_tiles - first);
@@ -208,16 +207,7 @@ impl<T: Scalar, const N: usize> Kernel<T> for Tiled<'_, T, N> {
                         };
                         // SAFETY: `count` rows of inputs hold `c_count` elements from `c_first` on, and the sums of
                         // a point are `channels` rows.
-                        unsafe {
-                            product(
-                                simd,
-                                c_count,
-                                panels,
-                                Start::Zero,
-                                &mut rows,
-                                &mut addresses,
-                            )
-                        };
+                        unsafe { product(simd, c_count, panels, Start::Zero, &mut rows) };
                     }
                     for at in 0..c_count {
                         let finish = Finish {
