@@ -422,9 +422,7 @@ impl<T: Scalar> Columns<'_, T> {
         unsafe {
             let mut from = c;
             if self.width < NV * S::LANES {
-                for (j, x) in row[..self.width].iter_mut().enumerate() {
-                    *x = *c.add(j);
-                }
+                self.load_part(&mut row, c);
                 from = row.as_ptr();
             }
             found[0] = simd.load(from);
@@ -459,13 +457,33 @@ impl<T: Scalar> Columns<'_, T> {
             let mut row = [T::ZERO; 32];
             simd.store(row.as_mut_ptr(), acc[0]);
             simd.store(row[(NV - 1) * S::LANES..].as_mut_ptr(), acc[NV - 1]);
-            for (j, &x) in row[..self.width].iter().enumerate() {
-                let c = c.add(j);
-                *c = match self.start {
-                    Start::Zero => x,
-                    Start::Bias(bias) => bias[self.column + j] + x,
-                };
-            }
+            self.store_part(&row, c);
+        }
+    }
+
+    /// The loops of the two above, once for all tiles: they are many, and a panel is seldom narrow.
+    ///
+    /// # Safety
+    /// `width` elements from `c` on are readable.
+    #[inline(never)]
+    unsafe fn load_part(&self, row: &mut [T; 32], c: *const T) {
+        for (j, x) in row[..self.width].iter_mut().enumerate() {
+            // SAFETY: the caller's promise.
+            *x = unsafe { *c.add(j) };
+        }
+    }
+
+    /// # Safety
+    /// `width` elements from `c` on are writable, and a bias has as many from `column` on.
+    #[inline(never)]
+    unsafe fn store_part(&self, row: &[T; 32], c: *mut T) {
+        for (j, &x) in row[..self.width].iter().enumerate() {
+            let x = match self.start {
+                Start::Zero => x,
+                Start::Bias(bias) => bias[self.column + j] + x,
+            };
+            // SAFETY: the caller's promise.
+            unsafe { c.add(j).write(x) };
         }
     }
 

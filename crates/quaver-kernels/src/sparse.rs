@@ -336,19 +336,31 @@ impl<T: Scalar, S: Simd<T>> Tile<'_, '_, T, S> {
     unsafe fn run_any(&self, vectors: usize) {
         // SAFETY: the caller's promise.
         unsafe {
-            match (self.n_rows, vectors) {
-                (..=3, PANEL) => self.run::<3, PANEL>(),
-                (..=3, _) => self.run::<3, 1>(),
-                (4, PANEL) => self.run::<4, PANEL>(),
-                (4, _) => self.run::<4, 1>(),
-                (5, PANEL) => self.run::<5, PANEL>(),
-                (5, _) => self.run::<5, 1>(),
-                (6, PANEL) => self.run::<6, PANEL>(),
-                (6, _) => self.run::<6, 1>(),
-                (..=9, PANEL) => self.run::<9, PANEL>(),
-                (..=9, _) => self.run::<9, 1>(),
-                (_, PANEL) => self.run::<12, PANEL>(),
-                (_, _) => self.run::<12, 1>(),
+            if vectors == PANEL {
+                self.run_rows::<PANEL>()
+            } else {
+                self.run_rows::<1>()
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn run_rows<const NV: usize>(&self) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            // Larger tiles only where there are registers for them: each is much code.
+            if S::REGISTERS >= 32 && self.n_rows > 6 {
+                match self.n_rows {
+                    ..=9 => self.run::<9, NV>(),
+                    _ => self.run::<12, NV>(),
+                }
+                return;
+            }
+            match self.n_rows {
+                ..=3 => self.run::<3, NV>(),
+                4 => self.run::<4, NV>(),
+                5 => self.run::<5, NV>(),
+                _ => self.run::<6, NV>(),
             }
         }
     }
