@@ -348,18 +348,17 @@ impl<T: Scalar, S: Simd<T>> Tile<'_, '_, T, S> {
     unsafe fn run_rows<const NV: usize>(&self) {
         // SAFETY: the caller's promise.
         unsafe {
-            // Larger tiles only where there are registers for them: each is much code.
+            // Each is much code: larger ones only where there are registers for them, fewer for the narrow panel at the end.
             if S::REGISTERS >= 32 && self.n_rows > 6 {
-                match self.n_rows {
-                    ..=9 => self.run::<9, NV>(),
-                    _ => self.run::<12, NV>(),
+                if NV == PANEL && self.n_rows <= 9 {
+                    return self.run::<9, NV>();
                 }
-                return;
+                return self.run::<12, NV>();
             }
             match self.n_rows {
                 ..=3 => self.run::<3, NV>(),
-                4 => self.run::<4, NV>(),
-                5 => self.run::<5, NV>(),
+                4 if NV == PANEL => self.run::<4, NV>(),
+                5 if NV == PANEL => self.run::<5, NV>(),
                 _ => self.run::<6, NV>(),
             }
         }
