@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 import pathlib
+import signal
 
 import numpy as np
 import pytest
 
 import quaver
+
+# Started in the background, a process ignores Ctrl-C, and so would what is tested.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
