@@ -139,13 +139,6 @@ impl<T: Scalar> Direct<T> {
         links: Links,
         weight: impl Fn(usize, usize, usize, usize) -> T,
     ) -> Self {
-        // Through a table the AVX2 tile is measured twice as fast as the wider one, whose twelve addresses a
-        // row and twenty-four sums do not both stay in registers.
-        let through_table = links.phases.iter().any(|phase| phase.taps.len() > 1);
-        let isa = match isa {
-            Isa::Avx512 if through_table => Isa::Avx2,
-            isa => isa,
-        };
         let mut weights = Vec::new();
         for phase in &links.phases {
             for group in 0..groups {

@@ -269,7 +269,11 @@ pub(crate) unsafe fn product<T: Scalar, S: Simd<T>>(
     let taps = rows.taps();
     let k = b.k.checked_div(taps).unwrap_or(0);
     // Rows of a tile: as many as vector registers hold sums for, or general ones the rows' addresses.
-    let tile = if S::REGISTERS >= 32 { 12 } else { 6 };
+    let tile = if S::REGISTERS >= 32 && taps == 1 {
+        12
+    } else {
+        6
+    };
     // The many small products of Winograd's algorithm should not allocate.
     let (mut on_stack, mut on_heap) = ([std::ptr::null(); ROWS], Vec::new());
     let a_rows: &mut [*const T] = if taps == 1 {
