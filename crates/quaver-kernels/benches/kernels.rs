@@ -61,8 +61,24 @@ fn conv(c_in: usize, c_out: usize, size: usize, kernel: usize, stride: usize) ->
     }
 }
 
-/// GF/s of the reverse pass of V cotangents, of which a share is zero in the same places, as behind a ReLU, and of whose results
-/// a share is wanted, as before one.
+/// Whether a place is among a share of all places.
+fn is_below(at: usize, share: f64) -> bool {
+    let draw = at.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40;
+    (draw as f64) < share * f64::from(1 << 24)
+}
+
+/// V cotangents of n numbers, of which a share is zero in the same places, as behind a ReLU.
+fn cotangents(n: usize, zeros: f64) -> Vec<f32> {
+    let mut gy = noise(V * n);
+    for (at, g) in gy.iter_mut().enumerate() {
+        if is_below(at % n, zeros) {
+            *g = 0.0;
+        }
+    }
+    gy
+}
+
+/// GF/s of the reverse pass of V cotangents, of which a share is zero, and of whose results a share is wanted, as before a ReLU.
 fn backward(shape: &ConvShape, isa: Isa, winograd: bool, zeros: f64, asked: f64) -> f64 {
     let window = &shape.window;
     let weight = noise(shape.c_in * shape.c_out * window.n_taps());
@@ -73,16 +89,7 @@ fn backward(shape: &ConvShape, isa: Isa, winograd: bool, zeros: f64, asked: f64)
     };
     let kernel = Conv::new(shape.clone(), &weight, None, options);
     let n = window.n_output() * shape.c_out;
-    let mut gy = noise(V * n);
-    let is_below = |at: usize, share: f64| {
-        let draw = at.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40;
-        (draw as f64) < share * f64::from(1 << 24)
-    };
-    for (at, g) in gy.iter_mut().enumerate() {
-        if is_below(at % n, zeros) {
-            *g = 0.0;
-        }
-    }
+    let gy = cotangents(n, zeros);
     let n_in = window.n_input() * shape.c_in;
     let mut gx = vec![0.0; V * n_in];
     let wanted: Vec<u8> = (0..n_in)
@@ -200,7 +207,7 @@ fn passes() {
 /// Class Grams of weights.
 fn weights() {
     println!(
-        "class Gram of a convolution's weights, one thread, ms, and GF/s of forming gradients"
+        "class Gram of a convolution's weights, one thread, ms, and GF/s of forming gradients; half of the cotangents zero"
     );
     for (c_in, c_out, size, kernel, stride) in [
         (16, 16, 32, 3, 1),
@@ -213,24 +220,28 @@ fn weights() {
         (128, 32, 32, 3, 1),
         (64, 256, 32, 1, 1),
         (128, 512, 16, 1, 1),
+        (256, 64, 32, 1, 1),
         (512, 128, 16, 1, 1),
+        (256, 512, 32, 1, 2),
         (3, 64, 32, 3, 1),
     ] {
         let shape = conv(c_in, c_out, size, kernel, stride);
         let window = shape.window.clone();
         let weight = noise(c_in * c_out * window.n_taps());
         let macs = shape.macs();
-        let (x, gy) = (
-            noise(window.n_input() * c_in),
-            noise(V * window.n_output() * c_out),
-        );
+        let x = noise(window.n_input() * c_in);
         let conv = Conv::new(shape, &weight, None, ConvOptions::default());
         let (mut s, mut scratch) = ([0.0; V * V], Vec::new());
-        let seconds = shortest(|| conv.weight_gram(1, black_box(&x), &gy, &mut s, &mut scratch));
-        println!(
-            "{c_in:>5} -> {c_out:<4} {size:>2}x{size:<2} k{kernel} s{stride}  {:7.3} ms {:6.1}",
-            seconds * 1e3,
-            2.0 * macs as f64 * V as f64 / seconds / 1e9
-        );
+        let [full, half] = [0.0, 0.5].map(|zeros| {
+            let gy = cotangents(window.n_output() * c_out, zeros);
+            let seconds =
+                shortest(|| conv.weight_gram(1, black_box(&x), &gy, &mut s, &mut scratch));
+            format!(
+                "{:7.3} ms {:6.1}",
+                seconds * 1e3,
+                2.0 * macs as f64 * V as f64 / seconds / 1e9
+            )
+        });
+        println!("{c_in:>5} -> {c_out:<4} {size:>2}x{size:<2} k{kernel} s{stride}  {full}  {half}");
     }
 }
