@@ -9,10 +9,14 @@ use crate::packed::{Columns, Panels, Start};
 use crate::simd::{Isa, Kernel, Simd, dispatch};
 use crate::weights::LayerShape;
 
+/// Outputs whose lists are made together. Of rows that lie far apart a line at a time comes slowly from memory, several that
+/// follow each other come at once; of more the lists would not stay in a cache.
+const TOGETHER: usize = 8 * LINE;
+
 /// Elements that [`gradients`] needs beside its result.
 pub(crate) fn space<T: Scalar>(shape: LayerShape, v: usize) -> usize {
     let isa = Isa::best();
-    panel_space::<T>(isa, shape) + LINE * depth::<T>(isa) * v + MOST_ROWS
+    panel_space::<T>(isa, shape) + TOGETHER * depth::<T>(isa) * v + MOST_ROWS
 }
 
 fn panel_space<T: Scalar>(isa: Isa, shape: LayerShape) -> usize {
@@ -62,7 +66,7 @@ pub(crate) fn gradients<T: Scalar>(
 }
 
 struct Job<'a, T> {
-    /// Its lists are of positions, one for each of a line of outputs.
+    /// Its lists are of positions, one for each of TOGETHER outputs.
     active: Active<'a, T>,
     /// x.
     weights: Panels<'a, T>,
@@ -82,13 +86,13 @@ impl<T: Scalar> Kernel<T> for Job<'_, T> {
         let depth = depth::<T>(weights.isa());
         let rows = rows_at_once::<T, S>(v);
         let y = gradients.as_mut_ptr();
-        for output in (0..o).step_by(LINE) {
+        for output in (0..o).step_by(TOGETHER) {
             for start in (0..t).step_by(depth) {
                 active.fill_across(simd, output, start..t.min(start + depth));
                 let mut column = 0;
                 while column < c {
                     let (panel, vectors) = weights.panel(column);
-                    for lane in 0..LINE.min(o - output) {
+                    for lane in 0..TOGETHER.min(o - output) {
                         for first in (0..v).step_by(rows) {
                             let tile = Tile {
                                 simd,
@@ -120,28 +124,33 @@ impl<T: Scalar> Kernel<T> for Job<'_, T> {
 }
 
 impl<T: Scalar> Active<'_, T> {
-    /// Makes lists of `positions`, in place of those before: for each of LINE channels from `start` on, where it is not zero.
+    /// Makes lists of `positions`, in place of those before: for each of TOGETHER channels from `start` on, where it is not
+    /// zero.
     #[inline(always)]
     fn fill_across<S: Simd<T>>(&mut self, simd: S, start: usize, positions: Range<usize>) {
         let (v, room) = (self.v, positions.len());
-        self.channels.resize(LINE * room, 0);
-        let mut ends: [usize; LINE] = std::array::from_fn(|lane| lane * room);
+        self.channels.resize(TOGETHER * room, 0);
+        let mut ends: [usize; TOGETHER] = std::array::from_fn(|lane| lane * room);
         let mut line = vec![T::ZERO; v * LINE];
+        let end = self.c.min(start + TOGETHER);
         for position in positions {
-            let any = self.read(simd, position, start, &mut line);
-            let (mut lanes, mut n_lanes) = ([0; LINE], 0);
-            for (lane, any) in any.iter().enumerate() {
-                // Without a branch: which are active is anyone's guess.
-                lanes[n_lanes] = lane;
-                n_lanes += usize::from(*any != T::ZERO);
-            }
-            for &lane in &lanes[..n_lanes] {
-                let at = ends[lane];
-                self.channels[at] = position as u16;
-                for (image, value) in self.values[at * v..][..v].iter_mut().enumerate() {
-                    *value = line[image * LINE + lane];
+            for line_start in (start..end).step_by(LINE) {
+                let any = self.read(simd, position, line_start, &mut line);
+                let (mut lanes, mut n_lanes) = ([0; LINE], 0);
+                for (lane, any) in any.iter().enumerate() {
+                    // Without a branch: which are active is anyone's guess.
+                    lanes[n_lanes] = lane;
+                    n_lanes += usize::from(*any != T::ZERO);
                 }
-                ends[lane] += 1;
+                let ends = &mut ends[line_start - start..][..LINE];
+                for &lane in &lanes[..n_lanes] {
+                    let at = ends[lane];
+                    self.channels[at] = position as u16;
+                    for (image, value) in self.values[at * v..][..v].iter_mut().enumerate() {
+                        *value = line[image * LINE + lane];
+                    }
+                    ends[lane] += 1;
+                }
             }
         }
         self.lists.clear();
