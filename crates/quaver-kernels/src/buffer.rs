@@ -74,6 +74,18 @@ pub(crate) fn apart(n: usize) -> usize {
     (n.div_ceil(16) | 1) * 16
 }
 
+/// Asks for the cache line at an address, wherever that is, to be on its way to the second-level cache.
+#[inline(always)]
+pub(crate) fn fetch<T>(at: *const T) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: an address that is none is passed over.
+    unsafe {
+        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T1 }>(at.cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = at;
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,7 +7,7 @@ mod gradients;
 
 use std::ops::Range;
 
-use crate::buffer::aligned;
+use crate::buffer::{aligned, fetch};
 use crate::direct::{Direct, OUTSIDE, Phase};
 use crate::packed::{Columns, PANEL, Panels, Start, each_row};
 use crate::simd::{Isa, Kernel, Simd};
@@ -268,6 +268,8 @@ impl<T: Scalar> Kernel<T> for Job<'_, '_, '_, T> {
                 let (panel, vectors) = weights.panel(column);
                 for step in 0..n_lists * (last - first) {
                     let (list, at) = (step / (last - first), first + step % (last - first));
+                    let next = Ahead::new(&weights, (column, list), active);
+                    next.fetch(n_taps, at - first, last - first);
                     for row in (0..v).step_by(rows) {
                         let to = row * n_to + phase.to[at] as usize;
                         let tile = Tile {
@@ -306,6 +308,57 @@ impl<T: Scalar> Kernel<T> for Job<'_, '_, '_, T> {
                         unsafe { std::slice::from_raw_parts_mut(y.add(start), (last - first) * o) };
                     (self.done)(start, written);
                 }
+            }
+        }
+    }
+}
+
+/// The rows of a panel that come after those of a list: they lie in memory that was not looked at for long, and lists read them
+/// with gaps, which the machine does not foresee.
+struct Ahead<T> {
+    /// Of the first tap, and from there to the next.
+    rows: *const T,
+    tap: usize,
+    n: usize,
+}
+
+impl<T: Scalar> Ahead<T> {
+    #[inline(always)]
+    fn new(
+        weights: &Panels<'_, T>,
+        (column, list): (usize, usize),
+        active: &Active<'_, T>,
+    ) -> Self {
+        let (_, vectors) = weights.panel(column);
+        let (column, list) = match list + 1 < active.n_lists() {
+            true => (column, list + 1),
+            false => (column + vectors * weights.isa().lanes::<T>(), 0),
+        };
+        if column >= weights.n() {
+            return Self {
+                rows: std::ptr::null(),
+                tap: 0,
+                n: 0,
+            };
+        }
+        let (panel, vectors) = weights.panel(column);
+        let width = vectors * weights.isa().lanes::<T>();
+        let channel = list * active.depth;
+        Self {
+            rows: panel.wrapping_add(channel * width),
+            tap: active.c * width,
+            n: active.depth.min(active.c - channel) * width,
+        }
+    }
+
+    /// Asks for a part of them, of `n_parts`.
+    #[inline(always)]
+    fn fetch(&self, n_taps: usize, part: usize, n_parts: usize) {
+        let line = 64 / size_of::<T>();
+        let n = self.n.div_ceil(n_parts).next_multiple_of(line);
+        for tap in 0..n_taps {
+            for at in (part * n..((part + 1) * n).min(self.n)).step_by(line) {
+                fetch(self.rows.wrapping_add(tap * self.tap + at));
             }
         }
     }

@@ -4,7 +4,7 @@
 //! for all V cotangents. Each of those is an inner product of a row of the weights, and the others are not computed. Where the
 //! cotangents themselves are zero in many places [`crate::sparse`] leaves out as much by less.
 
-use crate::buffer::{aligned, apart};
+use crate::buffer::{aligned, apart, fetch};
 use crate::packed::{PANEL, Panels};
 use crate::simd::{Kernel, Simd};
 use crate::{Done, Scalar};
@@ -194,18 +194,6 @@ impl<T: Scalar, S: Simd<T>> Tile<'_, T, S> {
         }
         sums
     }
-}
-
-/// Asks for the cache line at an address, wherever that is.
-#[inline(always)]
-fn fetch<T>(at: *const T) {
-    #[cfg(target_arch = "x86_64")]
-    // SAFETY: an address that is none is passed over.
-    unsafe {
-        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(at.cast());
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = at;
 }
 
 #[cfg(test)]
