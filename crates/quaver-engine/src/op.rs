@@ -190,6 +190,18 @@ pub trait Operator: Lower<f32> + Lower<f64> + Debug + Send + Sync {
         None
     }
 
+    /// The operator before something that multiplies channel c (axis 1) by `slope[c]`, if it can do that to its cotangents itself,
+    /// which are those of what comes of that ([`Operator::without_slope`]).
+    fn with_slope(&self, _slope: &[f64]) -> Option<Arc<dyn Operator>> {
+        None
+    }
+
+    /// The operator with its cotangents passed on as they are, not multiplied by its slope, the scale of
+    /// [`Operator::as_affine`].
+    fn without_slope(&self) -> Option<Arc<dyn Operator>> {
+        None
+    }
+
     /// Whether a cotangent can reach input `input`: not where the output is a step function of it (an index, a
     /// comparison, a rounding), whose derivative is zero wherever it exists.
     fn carries(&self, _input: usize) -> bool {

@@ -118,6 +118,8 @@ pub struct Conv<T> {
     shape: ConvShape,
     forward: Route<T>,
     backward: Route<T>,
+    /// What cotangents are multiplied by, O; the weights of the way back are already.
+    slope: Option<Vec<T>>,
     /// Which position reads which, for the gradients of the weights; made when first needed.
     links: OnceLock<Links>,
     /// How Winograd's algorithm takes the gradients of the weights, where it applies.
@@ -130,19 +132,44 @@ impl<T: Scalar> Conv<T> {
     /// # Panics
     /// If the sizes do not fit the shape.
     pub fn new(shape: ConvShape, weight: &[T], bias: Option<Vec<T>>, options: ConvOptions) -> Self {
+        Self::with_slope(shape, weight, bias, None, options)
+    }
+
+    /// The same, before something that multiplies channel o by `slope[o]` (a batch normalisation): cotangents are those of what
+    /// comes of that, and the convolution multiplies them. What [`Conv::forward`] writes is not multiplied.
+    ///
+    /// # Panics
+    /// If the sizes do not fit the shape.
+    pub fn with_slope(
+        shape: ConvShape,
+        weight: &[T],
+        bias: Option<Vec<T>>,
+        slope: Option<Vec<T>>,
+        options: ConvOptions,
+    ) -> Self {
         let taps = shape.window.n_taps();
         let (c_group, o_group) = (shape.c_group(), shape.o_group());
         assert_eq!(weight.len(), shape.c_out * c_group * taps);
         assert!(bias.as_ref().is_none_or(|b| b.len() == shape.c_out));
+        assert!(slope.as_ref().is_none_or(|s| s.len() == shape.c_out));
         let at = |o: usize, c: usize, tap: usize| weight[(o * c_group + c) * taps + tap];
+        let back_at = |o: usize, c: usize, tap: usize| match &slope {
+            Some(slope) => slope[o] * at(o, c, tap),
+            None => at(o, c, tap),
+        };
         let w = &shape.window;
         let isa = options.isa;
         if c_group == 1 && o_group == 1 {
-            let weight = |channel: usize, tap: usize| at(channel, 0, tap);
-            let links = |links| Depthwise::new(isa, shape.c_in, links, weight);
+            let forth = Depthwise::new(isa, shape.c_in, Links::forward(w), |channel, tap| {
+                at(channel, 0, tap)
+            });
+            let back = Depthwise::new(isa, shape.c_in, Links::backward(w), |channel, tap| {
+                back_at(channel, 0, tap)
+            });
             return Self {
-                forward: Route::Depthwise(links(Links::forward(w)).with_bias(bias)),
-                backward: Route::Depthwise(links(Links::backward(w))),
+                forward: Route::Depthwise(forth.with_bias(bias)),
+                backward: Route::Depthwise(back),
+                slope,
                 links: OnceLock::new(),
                 gradient: None,
                 shape,
@@ -186,7 +213,7 @@ impl<T: Scalar> Conv<T> {
                 (shape.c_out, shape.c_in),
                 taps,
                 Links::backward(w),
-                at,
+                back_at,
             )),
             (Some(tile), Some((_, pad))) => Route::Winograd(Winograd::new(
                 isa,
@@ -198,14 +225,14 @@ impl<T: Scalar> Conv<T> {
                     output: [w.input[1], w.input[2]],
                     pad,
                 },
-                |c, o, tap| at(o, c, 8 - tap),
+                |c, o, tap| back_at(o, c, 8 - tap),
                 None,
             )),
             _ => Route::Direct(Direct::new(
                 isa,
                 (shape.groups, o_group, c_group),
                 Links::backward(w),
-                |g, o, c, tap| at(g * o_group + o, c, tap),
+                |g, o, c, tap| back_at(g * o_group + o, c, tap),
             )),
         };
         let gradient = pads
@@ -215,6 +242,7 @@ impl<T: Scalar> Conv<T> {
             shape,
             forward,
             backward,
+            slope,
             links: OnceLock::new(),
             gradient,
         }
@@ -251,6 +279,7 @@ impl<T: Scalar> Conv<T> {
         {
             let job = wanted::Job {
                 weights,
+                slope: self.slope.as_deref(),
                 gy,
                 gx,
                 wanted,
@@ -450,6 +479,68 @@ pub(crate) mod tests {
                     let tolerance = 1e-10 * (1.0 + left.abs());
                     assert!((left - right).abs() < tolerance, "{shape:?}");
                     assert!((left - by_weights).abs() < tolerance, "{shape:?}");
+                }
+            }
+        }
+    }
+
+    /// A slope behind a convolution is that slope times its cotangents, whichever way is taken.
+    #[test]
+    fn a_slope_multiplies_cotangents() {
+        for (size, kernel, stride, c_in, c_out, groups) in [
+            (6, 1, 1, 20, 70, 1),
+            (9, 3, 1, 16, 24, 1),
+            (3, 3, 1, 40, 33, 1),
+            (7, 3, 2, 9, 16, 1),
+            (5, 3, 1, 3, 64, 1),
+            (6, 3, 1, 8, 12, 2),
+            (6, 3, 1, 5, 5, 5),
+        ] {
+            let axes = |size| [1, size, size];
+            let shape = ConvShape {
+                window: window::Window {
+                    input: axes(size),
+                    output: axes((size - 1) / stride + 1),
+                    kernel: axes(kernel),
+                    stride: axes(stride),
+                    dilation: [1; AXES],
+                    pad: [0, kernel / 2, kernel / 2],
+                },
+                c_in,
+                c_out,
+                groups,
+            };
+            let (n_taps, n_out) = (kernel * kernel, shape.window.n_output() * c_out);
+            let n_in = shape.window.n_input() * c_in;
+            let weight = wave(c_out * shape.c_group() * n_taps, 0.9);
+            let slope: Vec<f64> = (0..c_out).map(|o| (o as f64 * 0.7).cos()).collect();
+            let (options, v) = (ConvOptions::default(), 4);
+            let plain = Conv::new(shape.clone(), &weight, None, options);
+            let sloped = Conv::with_slope(shape, &weight, None, Some(slope.clone()), options);
+            for zeros in [0.0, 0.7] {
+                let gy = sparse::tests::cotangents(n_out, v, zeros);
+                let scaled = gy.iter().zip(slope.iter().cycle());
+                let scaled: Vec<f64> = scaled.map(|(g, slope)| g * slope).collect();
+                let x = wave(n_in, 0.31);
+                let wanted: Vec<u8> = (0..n_in).map(|at| [0, 0xFF, 0][at % 3]).collect();
+                let all = |conv: &Conv<f64>, gy: &[f64]| {
+                    let (mut gx, mut part) = (vec![0.0; v * n_in], vec![0.0; v * n_in]);
+                    backward(conv, gy, &mut gx, None);
+                    backward(conv, gy, &mut part, Some(&wanted));
+                    let masked = part.iter_mut().zip(wanted.iter().cycle());
+                    masked.for_each(|(part, &is)| *part *= f64::from(is & 1));
+                    let mut s = vec![0.0; v * v];
+                    conv.weight_gram(1, &x, gy, &mut s, &mut Vec::new());
+                    let mut rows = vec![1.0; v * weight.len()];
+                    conv.weight_rows(1, &x, gy, &mut rows, &mut Vec::new());
+                    let mut bias = vec![1.0; v * c_out];
+                    conv.bias_rows(gy, &mut bias);
+                    [gx, part, s, rows, bias].concat()
+                };
+                let (want, found) = (all(&plain, &scaled), all(&sloped, &gy));
+                let size = want.iter().fold(0.0, |m: f64, x| m.max(x.abs()));
+                for (want, found) in want.iter().zip(&found) {
+                    assert!((want - found).abs() < 1e-12 * size, "{want} {found}");
                 }
             }
         }

@@ -31,26 +31,81 @@ pub fn gram<T: Scalar>(rows: &[T], n_rows: usize, s: &mut [f64]) {
 /// # Panics
 /// If the rows do not divide into V, or S is not V × V.
 pub fn accumulate<T: Scalar>(a: &[T], b: &[T], n_rows: usize, s: &mut [f64]) {
+    accumulate_scaled(a, b, n_rows, None, s);
+}
+
+/// Factors of the columns of a matrix, each of `each` columns that follow each other, repeating.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Factors<'a, T> {
+    pub values: &'a [T],
+    pub each: usize,
+}
+
+impl<T: Scalar> Factors<'_, T> {
+    /// Those of the columns from `start` on.
+    #[inline(always)]
+    fn fill(&self, start: usize, into: &mut [f64]) {
+        let mut at = 0;
+        while at < into.len() {
+            let column = start + at;
+            let value = column / self.each % self.values.len();
+            let rest = into[at..].iter_mut();
+            if self.each == 1 {
+                let run = rest.zip(&self.values[value..]);
+                run.for_each(|(factor, value)| *factor = value.to_f64());
+                at += self.values.len() - value;
+            } else {
+                let n = self.each - column % self.each;
+                rest.take(n)
+                    .for_each(|factor| *factor = self.values[value].to_f64());
+                at += n;
+            }
+        }
+    }
+}
+
+/// S ← S + A D (B D)ᵀ, D being diagonal: `factors`, or 1 where there are none. Otherwise as [`accumulate`].
+pub(crate) fn accumulate_scaled<T: Scalar>(
+    a: &[T],
+    b: &[T],
+    n_rows: usize,
+    factors: Option<Factors<'_, T>>,
+    s: &mut [f64],
+) {
     assert_eq!(a.len(), b.len(), "rows of one length");
     assert_eq!(s.len(), n_rows * n_rows, "S is V × V");
     if n_rows == 0 || a.is_empty() {
         return;
     }
     assert!(a.len().is_multiple_of(n_rows), "rows of one length");
-    dispatch(Isa::best(), Job { a, b, n_rows, s });
+    let job = Job {
+        a,
+        b,
+        n_rows,
+        factors,
+        s,
+    };
+    dispatch(Isa::best(), job);
 }
 
 struct Job<'a, T> {
     a: &'a [T],
     b: &'a [T],
     n_rows: usize,
+    factors: Option<Factors<'a, T>>,
     s: &'a mut [f64],
 }
 
 impl<T: Scalar> Kernel<f64> for Job<'_, T> {
     #[inline(always)]
     fn run<S: Simd<f64>>(self, simd: S) {
-        let Self { a, b, n_rows, s } = self;
+        let Self {
+            a,
+            b,
+            n_rows,
+            factors,
+            s,
+        } = self;
         let n = a.len() / n_rows;
         let is_square = std::ptr::eq(a, b);
         // Rows that are not there, and elements behind the last, are zeros.
@@ -58,11 +113,21 @@ impl<T: Scalar> Kernel<f64> for Job<'_, T> {
         let stride = STRETCH.min(n.next_multiple_of(MOST_LANES));
         let mut wide = vec![0.0; n_padded * stride * (1 + usize::from(!is_square))];
         let (wide_a, wide_b) = wide.split_at_mut(n_padded * stride);
+        let mut by_column = [1.0; STRETCH];
         for start in (0..n).step_by(STRETCH) {
             let count = STRETCH.min(n - start);
-            widen(a, n, start..start + count, wide_a, stride);
+            let stretch = start..start + count;
+            if let Some(factors) = factors {
+                factors.fill(start, &mut by_column[..count]);
+                if !is_square {
+                    // Those of A stand for those of B too.
+                    by_column.iter_mut().for_each(|factor| *factor *= *factor);
+                }
+            }
+            let by_column = factors.map(|_| &by_column);
+            widen(a, n, stretch.clone(), by_column, wide_a, stride);
             if !is_square {
-                widen(b, n, start..start + count, wide_b, stride);
+                widen(b, n, stretch, None, wide_b, stride);
             }
             let wide_b = if is_square { &*wide_a } else { &*wide_b };
             for i in (0..n_rows).step_by(SIDE) {
@@ -88,12 +153,24 @@ impl<T: Scalar> Kernel<f64> for Job<'_, T> {
     }
 }
 
-/// A stretch of every row in double precision, zeros behind it.
+/// A stretch of every row in double precision, times the factors of its columns, zeros behind it.
 #[inline(always)]
-fn widen<T: Scalar>(rows: &[T], n: usize, stretch: Range<usize>, wide: &mut [f64], stride: usize) {
+fn widen<T: Scalar>(
+    rows: &[T],
+    n: usize,
+    stretch: Range<usize>,
+    factors: Option<&[f64; STRETCH]>,
+    wide: &mut [f64],
+    stride: usize,
+) {
     for (row, wide) in rows.chunks_exact(n).zip(wide.chunks_exact_mut(stride)) {
-        for (wide, x) in wide.iter_mut().zip(&row[stretch.clone()]) {
-            *wide = x.to_f64();
+        let wide_row = wide.iter_mut().zip(&row[stretch.clone()]);
+        match factors {
+            None => wide_row.for_each(|(wide, x)| *wide = x.to_f64()),
+            Some(factors) => {
+                let wide_row = wide_row.zip(factors);
+                wide_row.for_each(|((wide, x), factor)| *wide = x.to_f64() * factor);
+            }
         }
         wide[stretch.len()..].fill(0.0);
     }
@@ -158,6 +235,27 @@ mod tests {
                     assert!((s[i * v + j] - want).abs() <= 1e-12 * (1.0 + want.abs()));
                     assert_eq!(s[i * v + j].to_bits(), s[j * v + i].to_bits());
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn factors_repeat_over_columns() {
+        let (v, values) = (4, [0.5, -2.0, 3.0]);
+        for each in [1, 5, 200] {
+            let n = 2 * each * values.len();
+            let rows: Vec<f64> = (0..v * n).map(|i| (i as f64 * 0.37).sin()).collect();
+            let factor = |at: usize| values[at % n / each % values.len()];
+            let scaled: Vec<f64> = (0..v * n).map(|at| rows[at] * factor(at)).collect();
+            let (mut want, mut found) = (vec![1.0; v * v], vec![1.0; v * v]);
+            accumulate(&scaled, &scaled, v, &mut want);
+            let factors = Factors {
+                values: &values,
+                each,
+            };
+            accumulate_scaled(&rows, &rows, v, Some(factors), &mut found);
+            for (want, found) in want.iter().zip(&found) {
+                assert!((want - found).abs() < 1e-12 * n as f64);
             }
         }
     }

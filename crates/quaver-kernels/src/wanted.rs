@@ -38,6 +38,8 @@ pub(crate) fn share(wanted: &[u8], c: usize) -> f64 {
 pub(crate) struct Job<'a, 'd, T> {
     /// W, C × O: of the way forward.
     pub weights: Panels<'a, T>,
+    /// What they are multiplied by, O.
+    pub slope: Option<&'a [T]>,
     /// V × positions × O.
     pub gy: &'a [T],
     /// V × positions × C.
@@ -54,6 +56,7 @@ impl<T: Scalar> Kernel<T> for Job<'_, '_, T> {
     fn run<S: Simd<T>>(self, simd: S) {
         let Job {
             weights,
+            slope,
             gy,
             gx,
             wanted,
@@ -72,6 +75,13 @@ impl<T: Scalar> Kernel<T> for Job<'_, '_, T> {
         // Behind a line's numbers are zeros up to a whole vector, as behind those of the weights.
         lines.fill(T::ZERO);
         unpack::<T, S>(weights, rows, pitch);
+        if let Some(slope) = slope {
+            for row in rows.chunks_exact_mut(pitch) {
+                row.iter_mut()
+                    .zip(slope)
+                    .for_each(|(w, &slope)| *w *= slope);
+            }
+        }
         let mut channels: Vec<u32> = vec![0; c + CHANNELS];
         for (position, wanted) in wanted.chunks_exact(c).enumerate() {
             let mut n_wanted = 0;

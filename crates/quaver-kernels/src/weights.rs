@@ -8,7 +8,7 @@
 //!   T²·C + V·T²·O and never forms a gradient. A dense layer (T = 1) costs one ‖a‖² and V²/2 products of length O.
 
 use crate::buffer::{aligned, apart};
-use crate::gram::accumulate;
+use crate::gram::{Factors, accumulate_scaled};
 use crate::layout::{transpose, transpose_apart};
 use crate::packed::{Dense, Panels, Start, product};
 use crate::simd::{Isa, Kernel, Simd, dispatch};
@@ -76,7 +76,7 @@ fn way<T: Scalar>(shape: LayerShape, gy: &[T], v: usize) -> Way {
 }
 
 /// S (V × V) ← S + the class Gram of the weights (O × C), from what the layer reads, x (T × C), and the
-/// cotangents of what it writes, gy (V × T × O).
+/// cotangents of what it writes, gy (V × T × O); those of output o times `slope[o]`, if that is given.
 ///
 /// # Panics
 /// If the lengths do not fit.
@@ -84,6 +84,7 @@ pub fn weight_gram<T: Scalar>(
     shape: LayerShape,
     x: &[T],
     gy: &[T],
+    slope: Option<&[T]>,
     s: &mut [f64],
     scratch: &mut Vec<T>,
 ) {
@@ -96,16 +97,19 @@ pub fn weight_gram<T: Scalar>(
         let n_space = space::<T>(shape).max(sparse::space::<T>(shape, v));
         let (rows, space) = aligned(scratch, n_rows + n_space).split_at_mut(n_rows);
         let rows = &mut rows[..v * o * shape.inputs];
+        // V × O × C, or V × C × O.
+        let each = if way == Way::Lists { shape.inputs } else { 1 };
         match way {
             Way::Lists => sparse::gradients(shape, x, gy, rows, space),
             _ => form(shape, x, gy, rows, space),
         }
-        accumulate(rows, rows, v, s);
+        let factors = slope.map(|values| Factors { values, each });
+        accumulate_scaled(rows, rows, v, factors, s);
         return;
     }
     let mut matrix = vec![T::ZERO; t * t];
     kernel(t, shape.inputs, x, &mut matrix, scratch);
-    kernel_gram(shape, &matrix, gy, s, scratch);
+    kernel_gram(shape, &matrix, gy, slope, s, scratch);
 }
 
 /// matrix (T × T) ← the inner products of the rows of x (T × C).
@@ -129,11 +133,12 @@ pub(crate) fn kernel<T: Scalar>(
 }
 
 /// S (V × V) ← S + the class Gram of the weights, from the kernel matrix (T × T) of what the layer reads and the
-/// cotangents gy (V × T × O) of what it writes.
+/// cotangents gy (V × T × O) of what it writes, times `slope`.
 pub(crate) fn kernel_gram<T: Scalar>(
     shape: LayerShape,
     matrix: &[T],
     gy: &[T],
+    slope: Option<&[T]>,
     s: &mut [f64],
     scratch: &mut Vec<T>,
 ) {
@@ -149,7 +154,8 @@ pub(crate) fn kernel_gram<T: Scalar>(
         multiply(t, matrix, t, packed, product);
     }
     // ⟨K δ_k, δ_l⟩ is symmetric because K is.
-    accumulate(products, gy, v, s);
+    let factors = slope.map(|values| Factors { values, each: 1 });
+    accumulate_scaled(products, gy, v, factors, s);
 }
 
 /// rows (V × C × O) ← J_kᵀ = Σₜ a(t) δ_k(t)ᵀ, for x (T × C) and gy (V × T × O).
@@ -262,7 +268,7 @@ mod tests {
                 assert!((row - want).abs() < 1e-12);
             }
             let mut s = vec![1.0; v * v];
-            weight_gram(shape, &x, &gy, &mut s, &mut Vec::new());
+            weight_gram(shape, &x, &gy, None, &mut s, &mut Vec::new());
             for k in 0..v {
                 for l in 0..v {
                     let rows = want[k * o * c..][..o * c].iter().zip(&want[l * o * c..]);

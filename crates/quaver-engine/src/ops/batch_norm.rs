@@ -21,6 +21,8 @@ struct BatchNorm {
     /// Elements per channel and sample.
     inner: usize,
     layout: Layout,
+    /// Whether cotangents pass as they are: the layer before multiplies them.
+    passes: bool,
 }
 
 impl Operator for BatchNorm {
@@ -41,6 +43,13 @@ impl Operator for BatchNorm {
     fn as_affine(&self) -> Option<(&[f64], &[f64])> {
         Some((&self.affine.scale, &self.affine.shift))
     }
+
+    fn without_slope(&self) -> Option<Arc<dyn Operator>> {
+        Some(Arc::new(BatchNorm {
+            passes: true,
+            ..self.clone()
+        }))
+    }
 }
 
 impl<T: Scalar> Lower<T> for BatchNorm {
@@ -52,6 +61,7 @@ impl<T: Scalar> Lower<T> for BatchNorm {
             standard: [&self.standard.scale, &self.standard.shift].map(|values| convert(values)),
             inner: self.inner,
             layout: self.layout,
+            passes: self.passes,
         })
     }
 }
@@ -63,6 +73,7 @@ struct Lowered<T> {
     standard: [Vec<T>; 2],
     inner: usize,
     layout: Layout,
+    passes: bool,
 }
 
 impl<T: Scalar> Lowered<T> {
@@ -104,6 +115,7 @@ impl<T: Scalar> Step<T> for Lowered<T> {
 
     fn flow(&self, _: usize) -> Flow {
         match self.is_last() {
+            _ if self.passes => Flow::Pass,
             true => Flow::Scaled,
             false => Flow::InPlace,
         }
@@ -201,6 +213,7 @@ pub(super) fn build(node: &NodeContext<'_>) -> Result<Built, EngineError> {
         ),
         inner: x.shape[2..].iter().product(),
         layout: Layout::ChannelsFirst,
+        passes: false,
     };
     Ok(Built::layer(op, vec![x.value], x.shape.clone(), vec![1, 2]))
 }

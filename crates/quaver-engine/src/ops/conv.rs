@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use quaver_kernels::conv::{Conv as Kernel, ConvOptions, ConvShape};
-use quaver_kernels::sums::{bias_gram, bias_rows};
+use quaver_kernels::gram::accumulate;
 use quaver_kernels::window::{AXES, Window};
 use quaver_kernels::{Onward, Scalar};
 
@@ -30,6 +30,8 @@ struct Conv {
     bias: Option<Tensor>,
     /// What follows per output channel: a batch normalisation that was folded in.
     affine: Option<Affine>,
+    /// What cotangents are multiplied by, per output channel: the slope of what follows.
+    slope: Option<Vec<f64>>,
     layout: Layout,
     options: ProgramOptions,
 }
@@ -85,6 +87,15 @@ impl Operator for Conv {
             ..self.clone()
         }))
     }
+
+    fn with_slope(&self, slope: &[f64]) -> Option<Arc<dyn Operator>> {
+        self.slope.is_none().then(|| {
+            Arc::new(Conv {
+                slope: Some(slope.to_vec()),
+                ..self.clone()
+            }) as Arc<dyn Operator>
+        })
+    }
 }
 
 impl<T: Scalar> Lower<T> for Conv {
@@ -95,8 +106,10 @@ impl<T: Scalar> Lower<T> for Conv {
             winograd: self.options.winograd && size_of::<T>() == size_of::<f32>(),
             ..ConvOptions::default()
         };
+        let slope = self.slope.as_ref();
+        let slope = slope.map(|slope| slope.iter().map(|&x| T::from_f64(x)).collect());
         Box::new(Lowered {
-            kernel: Kernel::new(self.shape.clone(), &weight, bias, options),
+            kernel: Kernel::with_slope(self.shape.clone(), &weight, bias, slope, options),
             layout: self.layout,
         })
     }
@@ -151,7 +164,7 @@ impl<T: Scalar> Step<T> for Lowered<T> {
     ) {
         let (x, gy, n_images) = self.last(x[0], gy);
         if param.role == 2 {
-            return bias_rows(param.n_elements, &gy, rows);
+            return self.kernel.bias_rows(&gy, rows);
         }
         self.kernel.weight_rows(n_images, &x, &gy, rows, scratch);
     }
@@ -166,7 +179,9 @@ impl<T: Scalar> Step<T> for Lowered<T> {
     ) {
         let (x, gy, n_images) = self.last(x[0], gy);
         if param.role == 2 {
-            return bias_gram(param.n_elements, param.n_cotangents, &gy, s);
+            let mut rows = vec![T::ZERO; param.n_cotangents * param.n_elements];
+            self.kernel.bias_rows(&gy, &mut rows);
+            return accumulate(&rows, &rows, param.n_cotangents, s);
         }
         self.kernel.weight_gram(n_images, &x, &gy, s, scratch);
     }
@@ -237,6 +252,7 @@ pub(super) fn build(node: &NodeContext<'_>) -> Result<Built, EngineError> {
         weight: weight.clone(),
         bias: bias.cloned(),
         affine: None,
+        slope: None,
     };
     Ok(Built::layer(op, vec![x.value], shape, vec![1, 2]))
 }

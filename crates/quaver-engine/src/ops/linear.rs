@@ -197,7 +197,7 @@ impl<T: Scalar> Step<T> for Lowered<T> {
         if param.role == 2 {
             bias_gram(self.n_out, param.n_cotangents, gy, &mut unscaled);
         } else {
-            weight_gram(self.layer(), x[0], gy, &mut unscaled, scratch);
+            weight_gram(self.layer(), x[0], gy, None, &mut unscaled, scratch);
         }
         let factor = self.factors[param.role - 1].to_f64().powi(2);
         for (s, unscaled) in s.iter_mut().zip(unscaled) {

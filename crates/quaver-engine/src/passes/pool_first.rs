@@ -58,50 +58,19 @@ pub(super) fn run(graph: &mut Graph, keep: &[ValueId]) {
 
 #[cfg(test)]
 mod tests {
-    use crate::onnx::proto::{
-        AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto,
-    };
-    use crate::ops::testing::value_info;
-    use crate::{Graph, Program, ProgramOptions, import};
-
-    fn tensor(name: &str, dims: &[i64]) -> TensorProto {
-        let n = dims.iter().product::<i64>();
-        TensorProto {
-            name: name.into(),
-            dims: dims.to_vec(),
-            data_type: 11,
-            double_data: (0..n).map(|i| (i as f64 * 0.7).sin()).collect(),
-            ..Default::default()
-        }
-    }
+    use crate::onnx::proto::AttributeProto;
+    use crate::passes::testing::{self, node, numbers, tensor};
+    use crate::{Graph, ProgramOptions};
 
     /// A convolution of 2 channels to 3 with a bias, and a mean of its output.
     fn model(kernel: i64, op_type: &str, pool: &[AttributeProto]) -> Graph {
-        let node = |op_type: &str, inputs: &[&str], output: &str, attribute| NodeProto {
-            op_type: op_type.into(),
-            input: inputs.iter().map(|&name| name.into()).collect(),
-            output: vec![output.into()],
-            attribute,
-            ..Default::default()
-        };
-        let model = ModelProto {
-            graph: Some(GraphProto {
-                node: vec![
-                    node("Conv", &["x", "w", "b"], "c", Vec::new()),
-                    node(op_type, &["c"], "y", pool.to_vec()),
-                ],
-                input: vec![value_info("x", &[1, 2, 6, 5])],
-                output: vec![value_info("y", &[])],
-                initializer: vec![tensor("w", &[3, 2, kernel, kernel]), tensor("b", &[3])],
-                ..Default::default()
-            }),
-            opset_import: vec![OperatorSetIdProto {
-                domain: String::new(),
-                version: 17,
-            }],
-            ..Default::default()
-        };
-        import::import(&model, None, &Default::default()).unwrap()
+        testing::graph(
+            vec![
+                node("Conv", &["x", "w", "b"], "c", &[]),
+                node(op_type, &["c"], "y", pool),
+            ],
+            vec![tensor("w", &[3, 2, kernel, kernel]), tensor("b", &[3])],
+        )
     }
 
     /// The operators in the order in which they are run.
@@ -111,27 +80,6 @@ mod tests {
         let known = |name: &&str| ["Conv", "AveragePool", "GlobalAveragePool"].contains(name);
         let names = fused.nodes.iter().map(|node| node.op_type.as_str());
         names.filter(known).map(str::to_owned).collect()
-    }
-
-    /// The output, and S of the weights and of the input, all cotangents at once.
-    fn numbers(graph: &Graph, kept: &[&str]) -> Vec<f64> {
-        let output = graph.outputs()[0];
-        let names = ["x", "w", "b"].into_iter().chain(kept.iter().copied());
-        let wrt: Vec<crate::ValueId> = names.map(|name| graph.find(name).unwrap()).collect();
-        let program = Program::<f64>::new(graph, output, &wrt).unwrap();
-        let mut workspace = program.workspace();
-        let x: Vec<f64> = (0..60).map(|i| (i as f64 * 0.3).cos()).collect();
-        let mut all = program.forward(&mut workspace, &[&x]).unwrap().to_vec();
-        let n = all.len();
-        let unit = |at: usize| if at / n == at % n { 1.0 } else { 0.0 };
-        let cotangents: Vec<f64> = (0..n * n).map(unit).collect();
-        program.backward(&mut workspace, &cotangents);
-        for at in 0..3 {
-            let mut s = vec![0.0; n * n];
-            workspace.gram(at, &mut s);
-            all.extend(s);
-        }
-        all
     }
 
     #[test]
@@ -159,7 +107,9 @@ mod tests {
             let first = if moves { op } else { "Conv" };
             assert_eq!(order(&graph, &[])[0], first, "{op} {attributes:?}");
             assert_eq!(order(&graph, &[between])[0], "Conv", "what is kept stays");
-            let (moved, kept) = (numbers(&graph, &[]), numbers(&graph, &["c"]));
+            let parameters = ["w", "b"];
+            let moved = numbers(&graph, &parameters, &[]);
+            let kept = numbers(&graph, &parameters, &["c"]);
             assert_eq!(moved.len(), kept.len());
             for (a, b) in moved.iter().zip(&kept) {
                 assert!((a - b).abs() < 1e-12 * (1.0 + b.abs()), "{op}: {a} {b}");

@@ -9,7 +9,7 @@ use super::{Conv, ConvShape};
 use crate::buffer::aligned;
 use crate::direct::{Links, OUTSIDE};
 use crate::weights::{self, LayerShape};
-use crate::{Scalar, gram};
+use crate::{Scalar, gram, sums};
 
 /// How the class Gram of the weights is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,15 +62,19 @@ impl<T: Scalar> Conv<T> {
                 let (rows, space) = space.split_at_mut(start);
                 let rows = &mut rows[..n_rows];
                 gradient.gradients(x, gy, rows, space);
-                gram::accumulate(rows, rows, v, s);
+                let factors = self.slope.as_deref();
+                let factors = factors.map(|values| gram::Factors { values, each: 1 });
+                gram::accumulate_scaled(rows, rows, v, factors, s);
             }
             (Way::Pixels, _) => {
                 let layer = self.layer(1);
                 let kernel = self.kernel_matrix(x, scratch);
-                weights::kernel_gram(layer, &kernel, gy, s, scratch);
+                weights::kernel_gram(layer, &kernel, gy, self.slope.as_deref(), s, scratch);
             }
-            _ => self.each_group(n_images, x, gy, |_, shape, patches, gy| {
-                weights::weight_gram(shape, patches, gy, s, scratch);
+            _ => self.each_group(n_images, x, gy, |group, shape, patches, gy| {
+                let slope = self.slope.as_deref();
+                let slope = slope.map(|slope| &slope[group * shape.outputs..][..shape.outputs]);
+                weights::weight_gram(shape, patches, gy, slope, s, scratch);
             }),
         }
     }
@@ -163,12 +167,26 @@ impl<T: Scalar> Conv<T> {
                 let row = &mut row[group * o_group * c_group * taps..][..o_group * c_group * taps];
                 // Formed taps × channels × outputs; weights are outputs × channels × taps.
                 for (o, row) in row.chunks_exact_mut(c_group * taps).enumerate() {
+                    let slope = self.slope.as_ref();
+                    let slope = slope.map_or(T::ONE, |slope| slope[group * o_group + o]);
                     for (i, row) in row.iter_mut().enumerate() {
-                        *row += formed[(i % taps * c_group + i / taps) * o_group + o];
+                        *row += slope * formed[(i % taps * c_group + i / taps) * o_group + o];
                     }
                 }
             }
         });
+    }
+
+    /// rows (V × O) ← rows + the gradients of the bias, from the cotangents gy (V × N × output positions × O) of the output.
+    pub fn bias_rows(&self, gy: &[T], rows: &mut [T]) {
+        let Some(slope) = &self.slope else {
+            return sums::bias_rows(self.shape.c_out, gy, rows);
+        };
+        let mut formed = vec![T::ZERO; rows.len()];
+        sums::bias_rows(self.shape.c_out, gy, &mut formed);
+        for ((row, formed), &slope) in rows.iter_mut().zip(formed).zip(slope.iter().cycle()) {
+            *row += slope * formed;
+        }
     }
 
     /// Hands out each group as a layer: its sizes, what it reads (patches, taps × channels each) and the
