@@ -168,10 +168,6 @@ impl<T: Scalar> Direct<T> {
         self.c
     }
 
-    pub(crate) fn isa(&self) -> Isa {
-        self.isa
-    }
-
     /// Multiply–adds with a number that is read, one for each tap and channel written; 0 in groups, whose products are too small
     /// to search for zeros.
     pub(crate) fn n_terms(&self) -> usize {

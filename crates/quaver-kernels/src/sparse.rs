@@ -10,7 +10,7 @@ use std::ops::Range;
 use crate::buffer::{aligned, fetch};
 use crate::direct::{Direct, OUTSIDE, Phase};
 use crate::packed::{Columns, PANEL, Panels, Start, each_row};
-use crate::simd::{Isa, Kernel, Simd};
+use crate::simd::{Kernel, Simd};
 use crate::{Done, Scalar};
 
 pub(crate) use gradients::{gradients, gradients_cost, space};
@@ -21,8 +21,9 @@ const FEWEST: usize = 3;
 /// What is read while a panel of the weights stays in the nearest cache should stay in the next: bytes.
 const BLOCK: usize = 512 << 10;
 
-/// Bytes of a panel of weights that should stay in the nearest cache: a list goes over the channels that fit.
-const PANEL_BYTES: usize = 16 << 10;
+/// Channels that a list goes over, at most: their rows of a panel should stay in the second-level cache. Sums are stored and fetched
+/// again between a position's lists.
+const DEPTH: usize = 512;
 
 /// Rows of the largest tile.
 const MOST_ROWS: usize = 12;
@@ -54,8 +55,8 @@ pub(crate) struct Active<'a, T> {
     v: usize,
     n: usize,
     c: usize,
-    /// Channels per list: those whose part of a panel stays in the nearest cache.
-    depth: usize,
+    /// Lists per position.
+    n_lists: usize,
     /// The first position of which there are lists now.
     first: usize,
     /// Where each list starts and ends, those of a position one after another.
@@ -89,7 +90,7 @@ impl<'a, T: Scalar> Active<'a, T> {
             v,
             n,
             c,
-            depth: depth::<T>(conv.isa()),
+            n_lists: c.div_ceil(DEPTH),
             first: 0,
             lists: Vec::new(),
             channels: Vec::new(),
@@ -129,7 +130,7 @@ impl<'a, T: Scalar> Active<'a, T> {
                     }
                 }
                 let behind = start + LINE;
-                if behind.is_multiple_of(self.depth) || behind >= c {
+                if behind.is_multiple_of(DEPTH) || behind >= c {
                     self.lists.push((list as u32, len as u32));
                     list = len;
                 }
@@ -176,16 +177,11 @@ impl<'a, T: Scalar> Active<'a, T> {
         any
     }
 
-    /// Lists per position.
-    fn n_lists(&self) -> usize {
-        self.c.div_ceil(self.depth)
-    }
-
     /// A list of a position that is filled: its channels, and where V values for each begin; behind them MOST_ROWS more can be
     /// read.
     #[inline(always)]
     fn of(&self, position: usize, list: usize) -> (&[u16], *const T) {
-        let (start, end) = self.lists[(position - self.first) * self.n_lists() + list];
+        let (start, end) = self.lists[(position - self.first) * self.n_lists + list];
         let (start, end) = (start as usize, end as usize);
         (
             &self.channels[start..end],
@@ -212,11 +208,6 @@ fn share<T: Scalar>(x: &[T], v: usize, n: usize, c: usize) -> f64 {
         n_seen += c;
     }
     n_active as f64 / n_seen as f64
-}
-
-/// Rows of a panel that stay in the nearest cache.
-fn depth<T: Scalar>(isa: Isa) -> usize {
-    PANEL_BYTES / (PANEL * isa.lanes::<T>() * size_of::<T>())
 }
 
 /// Positions, of n, that are gone through together: as evenly as can be.
@@ -257,7 +248,7 @@ impl<T: Scalar> Kernel<T> for Job<'_, '_, '_, T> {
         let rows = rows_at_once::<T, S>(v);
         let block = block::<T>(v, c, phase.to.len()).max(1);
         let y = self.y.as_mut_ptr();
-        let n_lists = active.n_lists();
+        let n_lists = active.n_lists;
         for first in (0..phase.to.len()).step_by(block) {
             let last = (first + block).min(phase.to.len());
             if self.conv.is_pointwise() {
@@ -330,7 +321,7 @@ impl<T: Scalar> Ahead<T> {
         active: &Active<'_, T>,
     ) -> Self {
         let (_, vectors) = weights.panel(column);
-        let (column, list) = match list + 1 < active.n_lists() {
+        let (column, list) = match list + 1 < active.n_lists {
             true => (column, list + 1),
             false => (column + vectors * weights.isa().lanes::<T>(), 0),
         };
@@ -343,11 +334,11 @@ impl<T: Scalar> Ahead<T> {
         }
         let (panel, vectors) = weights.panel(column);
         let width = vectors * weights.isa().lanes::<T>();
-        let channel = list * active.depth;
+        let channel = list * DEPTH;
         Self {
             rows: panel.wrapping_add(channel * width),
             tap: active.c * width,
-            n: active.depth.min(active.c - channel) * width,
+            n: DEPTH.min(active.c - channel) * width,
         }
     }
 
@@ -476,6 +467,7 @@ pub(crate) mod tests {
     use super::*;
     use crate::conv::tests::{backward, seeks};
     use crate::conv::{Conv, ConvOptions, ConvShape};
+    use crate::simd::Isa;
     use crate::window::{AXES, Window};
 
     /// Cotangents of which a share is zero in the same places.
@@ -498,6 +490,9 @@ pub(crate) mod tests {
                 (1, 1, 5, 130, 150),
                 (3, 2, 9, 7, 21),
                 (3, 2, 6, 33, 300),
+                // Several lists a position.
+                (1, 1, 2, 40, 1100),
+                (3, 2, 3, 35, 700),
                 (3, 1, 4, 9, 16),
                 (2, 3, 8, 16, 40),
             ] {

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::{Active, LINE, MOST_ROWS, Tile, cost, depth, rows_at_once, share};
+use super::{Active, LINE, MOST_ROWS, Tile, cost, rows_at_once, share};
 use crate::Scalar;
 use crate::packed::{Columns, Panels, Start};
 use crate::simd::{Isa, Kernel, Simd, dispatch};
@@ -13,10 +13,13 @@ use crate::weights::LayerShape;
 /// follow each other come at once; of more the lists would not stay in a cache.
 const TOGETHER: usize = 8 * LINE;
 
+/// Positions that a list goes over, at most.
+const DEPTH: usize = 128;
+
 /// Elements that [`gradients`] needs beside its result.
 pub(crate) fn space<T: Scalar>(shape: LayerShape, v: usize) -> usize {
     let isa = Isa::best();
-    panel_space::<T>(isa, shape) + TOGETHER * depth::<T>(isa) * v + MOST_ROWS
+    panel_space::<T>(isa, shape) + TOGETHER * DEPTH * v + MOST_ROWS
 }
 
 fn panel_space<T: Scalar>(isa: Isa, shape: LayerShape) -> usize {
@@ -49,7 +52,7 @@ pub(crate) fn gradients<T: Scalar>(
         v,
         n: t,
         c: o,
-        depth: o,
+        n_lists: 1,
         first: 0,
         lists: Vec::new(),
         channels: Vec::new(),
@@ -83,12 +86,11 @@ impl<T: Scalar> Kernel<T> for Job<'_, T> {
         } = self;
         let (v, t, o, c) = (active.v, active.n, active.c, weights.n());
         assert_eq!(gradients.len(), v * o * c, "rows are V × O × C");
-        let depth = depth::<T>(weights.isa());
         let rows = rows_at_once::<T, S>(v);
         let y = gradients.as_mut_ptr();
         for output in (0..o).step_by(TOGETHER) {
-            for start in (0..t).step_by(depth) {
-                active.fill_across(simd, output, start..t.min(start + depth));
+            for start in (0..t).step_by(DEPTH) {
+                active.fill_across(simd, output, start..t.min(start + DEPTH));
                 let mut column = 0;
                 while column < c {
                     let (panel, vectors) = weights.panel(column);
