@@ -18,8 +18,12 @@ pub(crate) use gradients::{gradients, gradients_cost, space};
 /// Fewer cotangents than this keep too few sums in flight.
 const FEWEST: usize = 3;
 
-/// What is read while a panel of the weights stays in the nearest cache should stay in the next: bytes.
+/// What is read again for every panel of the weights should stay in the second-level cache, zeros included: bytes.
 const BLOCK: usize = 512 << 10;
+
+/// The same where the weights, of more than `FAR` bytes, come from farther away for every block: fewer and larger ones then.
+const LARGE_BLOCK: usize = 1280 << 10;
+const FAR: usize = 1 << 20;
 
 /// Channels that a list goes over, at most: their rows of a panel should stay in the second-level cache. Sums are stored and fetched
 /// again between a position's lists.
@@ -81,7 +85,7 @@ impl<'a, T: Scalar> Active<'a, T> {
             return None;
         }
         let at_once = if conv.is_pointwise() {
-            block::<T>(v, c, n)
+            block::<T>(v, (c, conv.n_terms()), n)
         } else {
             n
         };
@@ -210,9 +214,11 @@ fn share<T: Scalar>(x: &[T], v: usize, n: usize, c: usize) -> f64 {
     n_active as f64 / n_seen as f64
 }
 
-/// Positions, of n, that are gone through together: as evenly as can be.
-fn block<T>(v: usize, c: usize, n: usize) -> usize {
-    let most = (BLOCK / (v * c * size_of::<T>())).clamp(1, 32);
+/// Positions, of n, that are gone through together, as evenly as can be: c numbers are read at each, and multiplied by so many.
+fn block<T>(v: usize, (c, n_terms): (usize, usize), n: usize) -> usize {
+    let is_far = c * n_terms * size_of::<T>() > FAR;
+    let bytes = if is_far { LARGE_BLOCK } else { BLOCK };
+    let most = (bytes / (v * c * size_of::<T>())).clamp(1, 32);
     n.div_ceil(n.div_ceil(most).max(1))
 }
 
@@ -246,7 +252,7 @@ impl<T: Scalar> Kernel<T> for Job<'_, '_, '_, T> {
         assert_eq!(self.y.len(), v * n_to * o, "as many images as are read");
         let n_taps = phase.taps.len();
         let rows = rows_at_once::<T, S>(v);
-        let block = block::<T>(v, c, phase.to.len()).max(1);
+        let block = block::<T>(v, (c, n_taps * o), phase.to.len()).max(1);
         let y = self.y.as_mut_ptr();
         let n_lists = active.n_lists;
         for first in (0..phase.to.len()).step_by(block) {
