@@ -2,7 +2,6 @@
 
 mod channels_last;
 mod fold_affine;
-mod pass_slope;
 mod pool_first;
 #[cfg(test)]
 mod testing;
@@ -24,6 +23,5 @@ pub(crate) fn fused(
     fold_affine::run(&mut graph, keep);
     pool_first::run(&mut graph, keep);
     channels_last::run(&mut graph, keep, options);
-    pass_slope::run(&mut graph, keep);
     graph
 }

@@ -535,7 +535,9 @@ pub(crate) mod tests {
                     conv.weight_rows(1, &x, gy, &mut rows, &mut Vec::new());
                     let mut bias = vec![1.0; v * c_out];
                     conv.bias_rows(gy, &mut bias);
-                    [gx, part, s, rows, bias].concat()
+                    let mut s_bias = vec![0.0; v * v];
+                    conv.bias_gram(v, gy, &mut s_bias);
+                    [gx, part, s, rows, bias, s_bias].concat()
                 };
                 let (want, found) = (all(&plain, &scaled), all(&sloped, &gy));
                 let size = want.iter().fold(0.0, |m: f64, x| m.max(x.abs()));

@@ -41,7 +41,12 @@ pub(crate) struct Factors<'a, T> {
     pub each: usize,
 }
 
-impl<T: Scalar> Factors<'_, T> {
+impl<'a, T: Scalar> Factors<'a, T> {
+    /// A slope as factors, if there is one.
+    pub(crate) fn of(slope: Option<&'a [T]>, each: usize) -> Option<Self> {
+        slope.map(|values| Self { values, each })
+    }
+
     /// Those of the columns from `start` on.
     #[inline(always)]
     fn fill(&self, start: usize, into: &mut [f64]) {

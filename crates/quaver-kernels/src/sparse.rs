@@ -263,36 +263,37 @@ impl<T: Scalar> Kernel<T> for Job<'_, '_, '_, T> {
             let mut column = 0;
             while column < o {
                 let (panel, vectors) = weights.panel(column);
-                for step in 0..n_lists * (last - first) {
-                    let (list, at) = (step / (last - first), first + step % (last - first));
+                for list in 0..n_lists {
                     let next = Ahead::new(&weights, (column, list), active);
-                    next.fetch(n_taps, at - first, last - first);
-                    for row in (0..v).step_by(rows) {
-                        let to = row * n_to + phase.to[at] as usize;
-                        let tile = Tile {
-                            simd,
-                            active,
-                            list,
-                            goes_on: list > 0,
-                            from: &phase.from[at * n_taps..][..n_taps],
-                            first: row,
-                            panel,
-                            columns: Columns {
-                                // Added when the sums are complete, as by the full product.
-                                start: match list + 1 == n_lists {
-                                    true => self.start,
-                                    false => Start::Zero,
+                    for at in first..last {
+                        next.fetch(n_taps, at - first, last - first);
+                        for row in (0..v).step_by(rows) {
+                            let to = row * n_to + phase.to[at] as usize;
+                            let tile = Tile {
+                                simd,
+                                active,
+                                list,
+                                goes_on: list > 0,
+                                from: &phase.from[at * n_taps..][..n_taps],
+                                first: row,
+                                panel,
+                                columns: Columns {
+                                    // Added when the sums are complete, as by the full product.
+                                    start: match list + 1 == n_lists {
+                                        true => self.start,
+                                        false => Start::Zero,
+                                    },
+                                    column,
+                                    width: (o - column).min(vectors * S::LANES),
                                 },
-                                column,
-                                width: (o - column).min(vectors * S::LANES),
-                            },
-                            y: y.wrapping_add(to * o + column),
-                            y_image: n_to * o,
-                            n_rows: rows.min(v - row),
-                        };
-                        // SAFETY: positions lie inside of the images, lists hold channels below c, and n_rows images
-                        // are left; a panel has a row for every tap and channel.
-                        unsafe { tile.run_any(vectors) };
+                                y: y.wrapping_add(to * o + column),
+                                y_image: n_to * o,
+                                n_rows: rows.min(v - row),
+                            };
+                            // SAFETY: positions lie inside of the images, lists hold channels below c, and n_rows images
+                            // are left; a panel has a row for every tap and channel.
+                            unsafe { tile.run_any(vectors) };
+                        }
                     }
                 }
                 column += vectors * S::LANES;

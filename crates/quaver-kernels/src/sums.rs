@@ -1,14 +1,21 @@
 //! Sums of cotangents over positions: the gradients of what a layer adds to its channels and multiplies them by.
 
 use crate::Scalar;
-use crate::gram::accumulate;
+use crate::gram::{Factors, accumulate_scaled};
 use crate::simd::{Isa, Kernel, Simd, dispatch};
 
-/// S (V × V) ← S + the class Gram of a bias: of the cotangents gy (V × T × O) summed over positions.
-pub fn bias_gram<T: Scalar>(outputs: usize, v: usize, gy: &[T], s: &mut [f64]) {
+/// S (V × V) ← S + the class Gram of a bias: of the cotangents gy (V × T × O) summed over positions; those of output o times
+/// `slope[o]`, if that is given.
+pub fn bias_gram<T: Scalar>(
+    outputs: usize,
+    v: usize,
+    gy: &[T],
+    slope: Option<&[T]>,
+    s: &mut [f64],
+) {
     let mut rows = vec![T::ZERO; v * outputs];
     bias_rows(outputs, gy, &mut rows);
-    accumulate(&rows, &rows, v, s);
+    accumulate_scaled(&rows, &rows, v, Factors::of(slope, 1), s);
 }
 
 /// rows (V × O) ← rows + the cotangents gy (V × T × O) summed over positions.
@@ -78,7 +85,7 @@ mod tests {
     fn a_bias_sees_the_sum_over_positions() {
         let gy = [1.0, 2.0, 3.0, 4.0, 10.0, 20.0, 30.0, 40.0];
         let mut s = [0.0; 4];
-        bias_gram(2, 2, &gy, &mut s);
+        bias_gram(2, 2, &gy, None, &mut s);
         assert_eq!(s, [52.0, 520.0, 520.0, 5200.0]);
     }
 

@@ -103,8 +103,7 @@ pub fn weight_gram<T: Scalar>(
             Way::Lists => sparse::gradients(shape, x, gy, rows, space),
             _ => form(shape, x, gy, rows, space),
         }
-        let factors = slope.map(|values| Factors { values, each });
-        accumulate_scaled(rows, rows, v, factors, s);
+        accumulate_scaled(rows, rows, v, Factors::of(slope, each), s);
         return;
     }
     let mut matrix = vec![T::ZERO; t * t];
@@ -154,8 +153,7 @@ pub(crate) fn kernel_gram<T: Scalar>(
         multiply(t, matrix, t, packed, product);
     }
     // ⟨K δ_k, δ_l⟩ is symmetric because K is.
-    let factors = slope.map(|values| Factors { values, each: 1 });
-    accumulate_scaled(products, gy, v, factors, s);
+    accumulate_scaled(products, gy, v, Factors::of(slope, 1), s);
 }
 
 /// rows (V × C × O) ← J_kᵀ = Σₜ a(t) δ_k(t)ᵀ, for x (T × C) and gy (V × T × O).

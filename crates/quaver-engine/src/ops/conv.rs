@@ -7,7 +7,6 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use quaver_kernels::conv::{Conv as Kernel, ConvOptions, ConvShape};
-use quaver_kernels::gram::accumulate;
 use quaver_kernels::window::{AXES, Window};
 use quaver_kernels::{Onward, Scalar};
 
@@ -179,9 +178,7 @@ impl<T: Scalar> Step<T> for Lowered<T> {
     ) {
         let (x, gy, n_images) = self.last(x[0], gy);
         if param.role == 2 {
-            let mut rows = vec![T::ZERO; param.n_cotangents * param.n_elements];
-            self.kernel.bias_rows(&gy, &mut rows);
-            return accumulate(&rows, &rows, param.n_cotangents, s);
+            return self.kernel.bias_gram(param.n_cotangents, &gy, s);
         }
         self.kernel.weight_gram(n_images, &x, &gy, s, scratch);
     }

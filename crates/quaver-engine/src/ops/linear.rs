@@ -195,7 +195,7 @@ impl<T: Scalar> Step<T> for Lowered<T> {
     ) {
         let mut unscaled = vec![0.0; s.len()];
         if param.role == 2 {
-            bias_gram(self.n_out, param.n_cotangents, gy, &mut unscaled);
+            bias_gram(self.n_out, param.n_cotangents, gy, None, &mut unscaled);
         } else {
             weight_gram(self.layer(), x[0], gy, None, &mut unscaled, scratch);
         }

@@ -62,8 +62,7 @@ impl<T: Scalar> Conv<T> {
                 let (rows, space) = space.split_at_mut(start);
                 let rows = &mut rows[..n_rows];
                 gradient.gradients(x, gy, rows, space);
-                let factors = self.slope.as_deref();
-                let factors = factors.map(|values| gram::Factors { values, each: 1 });
+                let factors = gram::Factors::of(self.slope.as_deref(), 1);
                 gram::accumulate_scaled(rows, rows, v, factors, s);
             }
             (Way::Pixels, _) => {
@@ -187,6 +186,11 @@ impl<T: Scalar> Conv<T> {
         for ((row, formed), &slope) in rows.iter_mut().zip(formed).zip(slope.iter().cycle()) {
             *row += slope * formed;
         }
+    }
+
+    /// S (V × V) ← S + the class Gram of the bias, from the V cotangents as for [`Conv::bias_rows`].
+    pub fn bias_gram(&self, v: usize, gy: &[T], s: &mut [f64]) {
+        sums::bias_gram(self.shape.c_out, v, gy, self.slope.as_deref(), s);
     }
 
     /// Hands out each group as a layer: its sizes, what it reads (patches, taps × channels each) and the
