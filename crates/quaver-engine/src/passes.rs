@@ -4,7 +4,7 @@ mod channels_last;
 mod fold_affine;
 mod pool_first;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 use crate::graph::{Graph, ValueId};
 use crate::op::ProgramOptions;

@@ -96,9 +96,10 @@ struct Path {
     n_input: usize,
     /// Where each element of the output was broadcast from, if it was.
     broadcast: Option<Vec<u32>>,
-    /// The steps, each with one path that only scales, through which the cotangent of `value` goes on as soon as a stretch of it
-    /// is computed: this path is the last that leads there.
+    /// The steps, each with one path that only scales, through which the cotangent of `value` goes on.
     onward: Vec<usize>,
+    /// Through so many of them as soon as a stretch of it is computed: this path is the last that leads there.
+    n_at_once: usize,
 }
 
 /// A value and its length; its slot too, where it has one.
@@ -399,18 +400,16 @@ impl<T: Real> Program<T> {
             Flow::Write => {
                 let mut value = path.value;
                 let mut waiting = vec![cotangent_of[value].take()];
-                let slopes: Vec<Option<Slopes<'_, T>>> = path
-                    .onward
-                    .iter()
-                    .map(|&at| {
-                        let Instruction { step, paths, .. } = &self.instructions[at];
-                        let path = &paths[0];
-                        value = path.value;
-                        waiting.push(cotangent_of[value].take());
-                        let is_scaled = path.flow == Flow::Scaled;
-                        is_scaled.then(|| step.slopes(path.input, &saved[at]))
-                    })
-                    .collect();
+                let slopes = |&at: &usize| {
+                    let Instruction { step, paths, .. } = &self.instructions[at];
+                    let is_scaled = paths[0].flow == Flow::Scaled;
+                    is_scaled.then(|| step.slopes(paths[0].input, &saved[at]))
+                };
+                let slopes: Vec<Option<Slopes<'_, T>>> = path.onward.iter().map(slopes).collect();
+                for &at in &path.onward[..path.n_at_once] {
+                    value = self.instructions[at].paths[0].value;
+                    waiting.push(cotangent_of[value].take());
+                }
                 let mut gx = pool.take(n_cotangents * path.n_input);
                 let mut done = |start: usize, g: &mut [T]| {
                     for (at, waiting) in waiting.iter().enumerate() {

@@ -7,7 +7,7 @@ use crate::ops::testing::value_info;
 use crate::{Graph, Program, import};
 
 /// An initializer of numbers between −1 and 1.
-pub(super) fn tensor(name: &str, dims: &[i64]) -> TensorProto {
+pub(crate) fn tensor(name: &str, dims: &[i64]) -> TensorProto {
     let n = dims.iter().product::<i64>();
     TensorProto {
         name: name.into(),
@@ -18,7 +18,7 @@ pub(super) fn tensor(name: &str, dims: &[i64]) -> TensorProto {
     }
 }
 
-pub(super) fn node(
+pub(crate) fn node(
     op_type: &str,
     inputs: &[&str],
     output: &str,
@@ -34,7 +34,7 @@ pub(super) fn node(
 }
 
 /// A network that reads x, of 1 × 2 × 6 × 5, and gives y.
-pub(super) fn graph(node: Vec<NodeProto>, initializer: Vec<TensorProto>) -> Graph {
+pub(crate) fn graph(node: Vec<NodeProto>, initializer: Vec<TensorProto>) -> Graph {
     let model = ModelProto {
         graph: Some(GraphProto {
             node,
@@ -53,7 +53,7 @@ pub(super) fn graph(node: Vec<NodeProto>, initializer: Vec<TensorProto>) -> Grap
 }
 
 /// The output, and S of x and the parameters, all cotangents at once, with `kept` differentiated by too.
-pub(super) fn numbers(graph: &Graph, parameters: &[&str], kept: &[&str]) -> Vec<f64> {
+pub(crate) fn numbers(graph: &Graph, parameters: &[&str], kept: &[&str]) -> Vec<f64> {
     let output = graph.outputs()[0];
     let names = [&["x"], parameters, kept].concat();
     let wrt = names.iter().map(|name| graph.find(name).unwrap());

@@ -275,6 +275,7 @@ fn paths(graph: &Graph, node: &Node, on_path: &[bool], flow: impl Fn(usize) -> F
                 broadcast: is_broadcast
                     .then(|| broadcast_index(graph.shape(value), graph.shape(node.output))),
                 onward: Vec::new(),
+                n_at_once: 0,
             }
         })
         .collect()
