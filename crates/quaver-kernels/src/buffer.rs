@@ -86,6 +86,18 @@ pub(crate) fn fetch<T>(at: *const T) {
     let _ = at;
 }
 
+/// The same to be written.
+#[inline(always)]
+pub(crate) fn fetch_to_write<T>(at: *const T) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: an address that is none is passed over.
+    unsafe {
+        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_ET0 }>(at.cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = at;
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

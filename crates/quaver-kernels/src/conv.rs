@@ -15,7 +15,7 @@ use crate::packed::Panels;
 use crate::simd::{Isa, dispatch};
 use crate::window::{AXES, Window};
 use crate::winograd::{Tile, Tiling, Winograd};
-use crate::{Done, Onward, Scalar, sparse, wanted};
+use crate::{Onward, Scalar, sparse, wanted};
 
 /// The shape of a convolution.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,15 +99,15 @@ enum Route<T> {
 }
 
 impl<T: Scalar> Route<T> {
-    fn run(&self, x: &[T], y: &mut [T], scratch: &mut Vec<T>, done: &mut Done<'_, T>) {
+    fn run(&self, x: &[T], y: &mut [T], scratch: &mut Vec<T>, onward: Onward<'_, '_, T>) {
         match self {
-            Route::Direct(direct) => direct.run(x, y, scratch, done),
+            Route::Direct(direct) => direct.run(x, y, scratch, onward),
             Route::Depthwise(depthwise) => {
                 depthwise.run(x, y);
-                done(0, y);
+                (onward.done)(0, y);
             }
-            Route::Narrow(narrow) => narrow.run(x, y, scratch, done),
-            Route::Winograd(winograd) => winograd.run(x, y, scratch, done),
+            Route::Narrow(narrow) => narrow.run(x, y, scratch, onward.done),
+            Route::Winograd(winograd) => winograd.run(x, y, scratch, onward.done),
         }
     }
 }
@@ -228,7 +228,7 @@ impl<T: Scalar> Conv<T> {
                 |c, o, tap| back_at(o, c, 8 - tap),
                 None,
             )),
-            _ => Route::Direct(Direct::new(
+            _ => Route::Direct(Direct::back(
                 isa,
                 (shape.groups, o_group, c_group),
                 Links::backward(w),
@@ -256,13 +256,15 @@ impl<T: Scalar> Conv<T> {
     /// y (N × output positions × O) ← conv(x (N × input positions × C)), any N. `scratch` grows to what is
     /// needed.
     pub fn forward(&self, x: &[T], y: &mut [T], scratch: &mut Vec<T>) {
-        self.forward.run(x, y, scratch, &mut |_, _| {});
+        self.forward
+            .run(x, y, scratch, Onward::whole(&mut |_, _| {}));
     }
 
     /// gx (V × input positions × C) ← the transpose of the convolution, applied to each of the V cotangents
     /// gy (V × output positions × O).
     pub fn backward_data(&self, gy: &[T], gx: &mut [T], scratch: &mut Vec<T>) {
-        self.backward.run(gy, gx, scratch, &mut |_, _| {});
+        self.backward
+            .run(gy, gx, scratch, Onward::whole(&mut |_, _| {}));
     }
 
     /// The same, handing every stretch of gx on as soon as it is complete.
@@ -273,7 +275,6 @@ impl<T: Scalar> Conv<T> {
         scratch: &mut Vec<T>,
         onward: Onward<'_, '_, T>,
     ) {
-        let done = onward.done;
         if let Some(wanted) = onward.wanted
             && let Some(weights) = self.rows_for(gy, wanted)
         {
@@ -284,11 +285,11 @@ impl<T: Scalar> Conv<T> {
                 gx,
                 wanted,
                 scratch,
-                done,
+                done: onward.done,
             };
             return dispatch(weights.isa(), job);
         }
-        self.backward.run(gy, gx, scratch, done);
+        self.backward.run(gy, gx, scratch, onward);
     }
 
     /// The weights by rows, if it costs least to compute only what is wanted of a reverse pass.
@@ -301,8 +302,8 @@ impl<T: Scalar> Conv<T> {
             return None;
         }
         let share = wanted::share(wanted, self.shape.c_in);
-        let cost = wanted::cost(self.shape.c_out, share);
-        (cost < 1.0 && cost < sparse::cost_of(back, gy, v)).then(|| forth.weights())
+        let cost = wanted::cost(back.isa(), self.shape.c_out, v * back.n_read(), share);
+        (cost < 1.0 && cost < sparse::cost_of(back, gy, v, Some(wanted))).then(|| forth.weights())
     }
 }
 
@@ -384,7 +385,7 @@ pub(crate) mod tests {
         let Route::Direct(direct) = &conv.backward else {
             return false;
         };
-        crate::sparse::Active::seek(direct, gy, v, &mut Vec::new()).is_some()
+        crate::sparse::Active::seek(direct, gy, v, None, &mut Vec::new()).is_some()
     }
 
     /// The definition, position by position.

@@ -7,7 +7,7 @@ use crate::packed::{Dense, Packed, Panels, ROWS, Rows, Start, product};
 use crate::simd::{Isa, Kernel, Simd, dispatch};
 use crate::sparse::{self, Active};
 use crate::window::{AXES, Window};
-use crate::{Done, Scalar};
+use crate::{Onward, Scalar};
 
 /// A position outside the input.
 pub(crate) const OUTSIDE: u32 = u32::MAX;
@@ -135,14 +135,37 @@ impl<T: Scalar> Direct<T> {
     /// `weight(group, c, o, tap)` with c read and o written.
     pub(crate) fn new(
         isa: Isa,
+        sizes: (usize, usize, usize),
+        links: Links,
+        weight: impl Fn(usize, usize, usize, usize) -> T,
+    ) -> Self {
+        Self::with_panels(isa, sizes, links, 1, weight)
+    }
+
+    /// The same for cotangents, of which some of what is written may be wanted.
+    pub(crate) fn back(
+        isa: Isa,
+        sizes: (usize, usize, usize),
+        links: Links,
+        weight: impl Fn(usize, usize, usize, usize) -> T,
+    ) -> Self {
+        let side = if isa.moves() { sparse::SIDE } else { 1 };
+        Self::with_panels(isa, sizes, links, side, weight)
+    }
+
+    /// So many panels side by side.
+    fn with_panels(
+        isa: Isa,
         (groups, c, o): (usize, usize, usize),
         links: Links,
+        side: usize,
         weight: impl Fn(usize, usize, usize, usize) -> T,
     ) -> Self {
         let mut weights = Vec::new();
         for phase in &links.phases {
             for group in 0..groups {
-                weights.push(Packed::new(isa, phase.taps.len() * c, o, |row, column| {
+                let size = (phase.taps.len() * c, o);
+                weights.push(Packed::side_by_side(isa, size, side, |row, column| {
                     weight(group, row % c, column, phase.taps[row / c])
                 }));
             }
@@ -166,6 +189,15 @@ impl<T: Scalar> Direct<T> {
     /// Channels read, per group.
     pub(crate) fn c(&self) -> usize {
         self.c
+    }
+
+    /// Channels written, per group.
+    pub(crate) fn o(&self) -> usize {
+        self.o
+    }
+
+    pub(crate) fn isa(&self) -> Isa {
+        self.isa
     }
 
     /// Multiply–adds with a number that is read, one for each tap and channel written; 0 in groups, whose products are too small
@@ -229,7 +261,13 @@ impl<T: Scalar> Direct<T> {
     }
 
     /// y (V × written positions × groups · O) ← x (V × read positions × groups · C).
-    pub(crate) fn run(&self, x: &[T], y: &mut [T], scratch: &mut Vec<T>, done: &mut Done<'_, T>) {
+    pub(crate) fn run(
+        &self,
+        x: &[T],
+        y: &mut [T],
+        scratch: &mut Vec<T>,
+        onward: Onward<'_, '_, T>,
+    ) {
         let n_images = x.len() / (self.links.n_from * self.groups * self.c);
         assert_eq!(y.len(), n_images * self.links.n_to * self.groups * self.o);
         let isa = self.isa;
@@ -241,30 +279,31 @@ impl<T: Scalar> Direct<T> {
                 x,
                 y,
                 scratch,
-                done,
+                onward,
             },
         );
     }
 }
 
-struct Job<'a, 'd, T> {
+struct Job<'a, 'w, 'd, T> {
     conv: &'a Direct<T>,
     n_images: usize,
     x: &'a [T],
     y: &'a mut [T],
     scratch: &'a mut Vec<T>,
-    done: &'a mut Done<'d, T>,
+    onward: Onward<'w, 'd, T>,
 }
 
-impl<T: Scalar> Kernel<T> for Job<'_, '_, T> {
+impl<T: Scalar> Kernel<T> for Job<'_, '_, '_, T> {
     #[inline(always)]
     fn run<S: Simd<T>>(self, simd: S) {
         let conv = self.conv;
+        let Onward { wanted, done } = self.onward;
         let mut weights = conv.weights.iter();
         for phase in conv.links.phases.iter().filter(|p| p.taps.is_empty()) {
             conv.start(&phase.to, self.y);
         }
-        if let Some(mut active) = Active::seek(conv, self.x, self.n_images, self.scratch) {
+        if let Some(mut active) = Active::seek(conv, self.x, self.n_images, wanted, self.scratch) {
             if !conv.is_pointwise() {
                 active.fill(simd, 0..conv.links.n_from);
             }
@@ -276,13 +315,14 @@ impl<T: Scalar> Kernel<T> for Job<'_, '_, T> {
                     weights: weights.view(),
                     start: conv.bias.as_deref().map_or(Start::Zero, Start::Bias),
                     active: &mut active,
+                    wanted: wanted.filter(|_| conv.bias.is_none()),
                     y: &mut *self.y,
-                    done: &mut *self.done,
+                    done: &mut *done,
                 };
                 job.run(simd);
             }
             if !conv.is_in_order() {
-                (self.done)(0, self.y);
+                done(0, self.y);
             }
             return;
         }
@@ -337,13 +377,13 @@ impl<T: Scalar> Kernel<T> for Job<'_, '_, T> {
                         let rows = unsafe {
                             std::slice::from_raw_parts_mut(y.add(first * o_all), count * o_all)
                         };
-                        (self.done)(first * o_all, rows);
+                        done(first * o_all, rows);
                     }
                 }
             }
         }
         if !conv.is_in_order() {
-            (self.done)(0, self.y);
+            done(0, self.y);
         }
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! C ← A B with B (k × n) cut into panels of two vectors' width. The rows of A and C are given by their
 //! addresses, so that a convolution is such a product without its patches ever being laid out: a row of A is
-//! then a sequence of `taps` stretches, one per tap, each `k / taps` long.
+//! then a sequence of `taps` stretches, one per tap, each `k / taps` long. Two panels may lie side by side, row by row, for those
+//! who read across them.
 
 use crate::simd::{Isa, Simd};
 use crate::{Buffer, Scalar};
@@ -19,25 +20,44 @@ pub(crate) struct Packed<T> {
     isa: Isa,
     k: usize,
     n: usize,
-    /// Panel after panel; in each, row after row of the panel's width.
+    /// Panels side by side.
+    side: usize,
+    /// So many panels after so many; in each of these, row after row.
     values: Buffer<T>,
 }
 
 impl<T: Scalar> Packed<T> {
     /// Packs the matrix whose element in row `l` and column `j` is `at(l, j)`.
     pub(crate) fn new(isa: Isa, k: usize, n: usize, at: impl Fn(usize, usize) -> T) -> Self {
+        Self::side_by_side(isa, (k, n), 1, at)
+    }
+
+    /// The same with `side` panels side by side.
+    pub(crate) fn side_by_side(
+        isa: Isa,
+        (k, n): (usize, usize),
+        side: usize,
+        at: impl Fn(usize, usize) -> T,
+    ) -> Self {
         let lanes = isa.lanes::<T>();
         let mut values = Buffer::new(Panels::<T>::len(isa, k, n));
         let mut out = values.iter_mut();
-        for (column, width) in panels(n, lanes) {
+        let (end, width) = (n.next_multiple_of(lanes), side * PANEL * lanes);
+        for column in (0..n).step_by(width) {
             for l in 0..k {
-                for j in column..column + width {
+                for j in column..end.min(column + width) {
                     let slot = out.next().expect("panels cover ⌈n / lanes⌉ vectors");
                     *slot = if j < n { at(l, j) } else { T::ZERO };
                 }
             }
         }
-        Self { isa, k, n, values }
+        Self {
+            isa,
+            k,
+            n,
+            side,
+            values,
+        }
     }
 
     pub(crate) fn isa(&self) -> Isa {
@@ -49,9 +69,21 @@ impl<T: Scalar> Packed<T> {
             isa: self.isa,
             k: self.k,
             n: self.n,
+            side: self.side,
             values: &self.values,
         }
     }
+}
+
+/// Where a panel lies, or some side by side.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Panel<T> {
+    /// Its first row.
+    pub at: *const T,
+    /// Elements from row to row.
+    pub step: usize,
+    /// Its width in vectors.
+    pub vectors: usize,
 }
 
 /// A k × n matrix in panels, wherever they lie.
@@ -60,6 +92,7 @@ pub(crate) struct Panels<'a, T> {
     isa: Isa,
     k: usize,
     n: usize,
+    side: usize,
     values: &'a [T],
 }
 
@@ -72,16 +105,30 @@ impl<'a, T: Scalar> Panels<'a, T> {
         self.k
     }
 
-    /// The panel that starts at `column`: where it lies, and its width in vectors.
+    /// The panel that starts at `column`.
     #[inline(always)]
-    pub(crate) fn panel(&self, column: usize) -> (*const T, usize) {
-        let vectors = panel_vectors(self.n - column, self.isa.lanes::<T>());
-        (self.values[column * self.k..].as_ptr(), vectors)
+    pub(crate) fn panel(&self, column: usize) -> Panel<T> {
+        let lanes = self.isa.lanes::<T>();
+        let vectors = panel_vectors(self.n - column, lanes);
+        // Many small products ask for it: no division where none lie side by side.
+        let (first, step) = if self.side == 1 {
+            (column, vectors * lanes)
+        } else {
+            let width = self.side * PANEL * lanes;
+            let first = column - column % width;
+            (first, width.min(self.n.next_multiple_of(lanes) - first))
+        };
+        Panel {
+            at: self.values[first * self.k + (column - first)..].as_ptr(),
+            step,
+            vectors,
+        }
     }
 
-    /// The panel that starts at `column`, as a matrix by itself.
+    /// The panel that starts at `column`, as a matrix by itself, where none lie side by side.
     #[inline(always)]
     pub(crate) fn one(&self, column: usize) -> Self {
+        assert_eq!(self.side, 1, "panel after panel");
         let (rest, lanes) = (self.n - column, self.isa.lanes::<T>());
         Self {
             n: rest.min(PANEL * lanes),
@@ -102,7 +149,13 @@ impl<'a, T: Scalar> Panels<'a, T> {
     /// A k × n matrix that lies in panels already, where [`place`] says.
     pub(crate) fn laid(isa: Isa, k: usize, n: usize, values: &'a [T]) -> Self {
         assert!(values.len() >= Self::len(isa, k, n), "all panels are there");
-        Self { isa, k, n, values }
+        Self {
+            isa,
+            k,
+            n,
+            side: 1,
+            values,
+        }
     }
 
     /// Packs the row-major k × n matrix `b` into `space`, which has [`Panels::len`] elements.
@@ -114,6 +167,7 @@ impl<'a, T: Scalar> Panels<'a, T> {
                 isa,
                 k,
                 n,
+                side: 1,
                 values: &b[..k * n],
             };
         }
@@ -127,6 +181,7 @@ impl<'a, T: Scalar> Panels<'a, T> {
             isa,
             k,
             n,
+            side: 1,
             values: space,
         }
     }
@@ -163,12 +218,6 @@ pub(crate) fn place(k: usize, n: usize, column: usize, lanes: usize) -> (usize, 
 #[inline(always)]
 fn panel_vectors(rest: usize, lanes: usize) -> usize {
     if rest > lanes { PANEL } else { 1 }
-}
-
-/// The first column and the width, in elements, of every panel of `n` columns.
-fn panels(n: usize, lanes: usize) -> impl Iterator<Item = (usize, usize)> {
-    let columns = (0..n).step_by(PANEL * lanes);
-    columns.map(move |column| (column, panel_vectors(n - column, lanes) * lanes))
 }
 
 /// What C holds before the product is added.
@@ -283,7 +332,6 @@ pub(crate) unsafe fn product<T: Scalar, S: Simd<T>>(
         &mut on_heap
     };
     let mut c_rows = [std::ptr::null_mut(); ROWS];
-    let b_start = b.values.as_ptr();
     for first in (0..m).step_by(ROWS) {
         let count = ROWS.min(m - first);
         rows.fill(first, count, ROWS, a_rows, &mut c_rows);
@@ -295,7 +343,7 @@ pub(crate) unsafe fn product<T: Scalar, S: Simd<T>>(
         }
         let mut column = 0;
         while column < b.n {
-            let vectors = panel_vectors(b.n - column, S::LANES);
+            let panel = b.panel(column);
             let mut at = 0;
             while at < count {
                 let rest = count - at;
@@ -305,17 +353,18 @@ pub(crate) unsafe fn product<T: Scalar, S: Simd<T>>(
                     k,
                     step: rows.step(),
                     a: a_rows.as_ptr().wrapping_add(at),
-                    b: b_start.wrapping_add(column * b.k),
+                    b: panel.at,
+                    b_step: panel.step,
                     c: &c_rows[at..count],
                     columns: Columns {
                         start,
                         column,
-                        width: (b.n - column).min(vectors * S::LANES),
+                        width: (b.n - column).min(panel.vectors * S::LANES),
                     },
                 };
                 // SAFETY: the pointers are the caller's; the panel lies inside `values`.
                 unsafe {
-                    match (tile == 12 && rest > 6, vectors) {
+                    match (tile == 12 && rest > 6, panel.vectors) {
                         (true, PANEL) => job.run::<12, PANEL>(),
                         (true, _) => job.run::<12, 1>(),
                         (false, PANEL) => job.run::<6, PANEL>(),
@@ -324,7 +373,7 @@ pub(crate) unsafe fn product<T: Scalar, S: Simd<T>>(
                 }
                 at += if rest > 6 { tile } else { 6 };
             }
-            column += vectors * S::LANES;
+            column += panel.vectors * S::LANES;
         }
     }
 }
@@ -356,6 +405,7 @@ struct Tile<'a, T, S> {
     /// a[tap · ROWS + row].
     a: *const *const T,
     b: *const T,
+    b_step: usize,
     /// The rows to store, at most as many as the tile has.
     c: &'a [*mut T],
     columns: Columns<'a, T>,
@@ -381,7 +431,7 @@ impl<T: Scalar, S: Simd<T>> Tile<'_, T, S> {
                             acc[I][NV - 1] = simd.mul_add(x, row[NV - 1], acc[I][NV - 1]);
                         }
                     });
-                    b = b.add(NV * S::LANES);
+                    b = b.wrapping_add(self.b_step);
                 }
             }
         }

@@ -4,10 +4,13 @@
 //! `pulp` library covers (AVX-512, AVX2 with FMA, NEON), and for the target's baseline, and picks one at run time. Everything a
 //! kernel calls must be `#[inline(always)]`: only inlined code is compiled with the wider instructions.
 
+mod moves;
+
 use std::marker::PhantomData;
 use std::sync::OnceLock;
 
 use crate::Scalar;
+pub use moves::Moves;
 
 /// An instruction set that kernels are compiled for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +47,11 @@ impl Isa {
         #[cfg(not(target_arch = "x86_64"))]
         found.push(Self::Native);
         found
+    }
+
+    /// Whether it has [`Simd::moves`].
+    pub(crate) fn moves(self) -> bool {
+        self == Self::Avx512
     }
 
     /// Elements of `T` in a vector.
@@ -83,6 +91,12 @@ pub trait Simd<T>: Copy {
     fn mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
     /// The sum of all elements.
     fn sum(self, a: Self::V) -> T;
+
+    /// How elements are moved within vectors, where that takes single instructions.
+    #[inline(always)]
+    fn moves(self) -> Option<Moves<T, Self::V>> {
+        None
+    }
 
     /// # Safety
     /// `LANES` elements from `at` on are readable; no alignment is asked for.
@@ -326,6 +340,10 @@ macro_rules! simd {
             #[inline(always)]
             fn sum(self, a: S::$v) -> $t {
                 self.0.$sum(a)
+            }
+            #[inline(always)]
+            fn moves(self) -> Option<Moves<$t, S::$v>> {
+                Moves::of(self.0)
             }
         }
     };

@@ -6,7 +6,7 @@
 
 use crate::buffer::{aligned, apart, fetch};
 use crate::packed::{PANEL, Panels};
-use crate::simd::{Kernel, Simd};
+use crate::simd::{Isa, Kernel, Simd};
 use crate::{Done, Scalar};
 
 /// Channels of a tile.
@@ -15,10 +15,15 @@ const CHANNELS: usize = 4;
 /// Cotangents of a tile: with these channels as many sums, and numbers to multiply, as there are registers.
 const COTANGENTS: usize = 3;
 
-/// What it costs to compute a share `wanted` of the numbers written, `n_terms` multiply–adds each, relative to all of them by the
-/// full product: what is done for each of them beside its terms costs what some dozens of terms do. The numbers are measured.
-pub(crate) fn cost(n_terms: usize, wanted: f64) -> f64 {
-    (1.3 + 70.0 / n_terms.max(1) as f64) * wanted
+/// What it costs to compute a share `wanted` of the numbers written at `n` positions of all cotangents together, `n_terms`
+/// multiply–adds each, relative to all of them by the full product: what is done for each of them beside its terms costs what some
+/// dozens of terms do, and the weights are laid out anew. The numbers are measured.
+pub(crate) fn cost(isa: Isa, n_terms: usize, n: usize, wanted: f64) -> f64 {
+    let n_terms = n_terms.max(1) as f64;
+    match isa {
+        Isa::Avx512 => 0.07 + 14.0 / n.max(1) as f64 + (1.0 + 50.0 / n_terms) * wanted,
+        _ => (1.3 + 70.0 / n_terms) * wanted,
+    }
 }
 
 /// The share of elements that are wanted, at a few positions everywhere of `wanted` (positions × `c`).
@@ -145,11 +150,11 @@ impl<T: Scalar> Kernel<T> for Job<'_, '_, T> {
 #[inline(always)]
 fn unpack<T: Scalar, S: Simd<T>>(weights: Panels<'_, T>, rows: &mut [T], pitch: usize) {
     for column in (0..weights.n()).step_by(PANEL * S::LANES) {
-        let (panel, vectors) = weights.panel(column);
-        let width = vectors * S::LANES;
-        // SAFETY: a panel has a row of its width for every one of the weights'.
-        let panel = unsafe { std::slice::from_raw_parts(panel, weights.k() * width) };
-        for (row, from) in rows.chunks_exact_mut(pitch).zip(panel.chunks_exact(width)) {
+        let panel = weights.panel(column);
+        let width = panel.vectors * S::LANES;
+        for (at, row) in rows.chunks_exact_mut(pitch).enumerate() {
+            // SAFETY: a panel has a row of its width for every one of the weights'.
+            let from = unsafe { std::slice::from_raw_parts(panel.at.add(at * panel.step), width) };
             row[column..column + width].copy_from_slice(from);
         }
     }
@@ -246,7 +251,7 @@ mod tests {
     #[test]
     fn what_is_wanted_is_there() {
         for isa in Isa::available() {
-            for (size, c_in, c_out) in [(5, 7, 130), (3, 33, 257), (2, 130, 96), (4, 5, 71)] {
+            for (size, c_in, c_out) in [(5, 7, 130), (6, 33, 257), (5, 130, 196), (7, 5, 171)] {
                 let conv = pointwise(isa, size, c_in, c_out);
                 let (n_in, n_out) = (size * size * c_in, size * size * c_out);
                 for (v, share) in [(3, 0.4), (4, 0.1), (9, 0.3), (10, 0.0), (13, 0.35)] {
