@@ -149,7 +149,7 @@ impl<T: Scalar> Direct<T> {
         links: Links,
         weight: impl Fn(usize, usize, usize, usize) -> T,
     ) -> Self {
-        let side = if isa.moves() { sparse::SIDE } else { 1 };
+        let side = if isa.moves::<T>() { sparse::SIDE } else { 1 };
         Self::with_panels(isa, sizes, links, side, weight)
     }
 

@@ -49,9 +49,9 @@ impl Isa {
         found
     }
 
-    /// Whether it has [`Simd::moves`].
-    pub(crate) fn moves(self) -> bool {
-        self == Self::Avx512
+    /// Whether it has [`Simd::moves`] of `T`.
+    pub(crate) fn moves<T>(self) -> bool {
+        self == Self::Avx512 && size_of::<T>() == 4
     }
 
     /// Elements of `T` in a vector.
@@ -92,9 +92,13 @@ pub trait Simd<T>: Copy {
     /// The sum of all elements.
     fn sum(self, a: Self::V) -> T;
 
-    /// How elements are moved within vectors, where that takes single instructions.
+    /// False where there is none of [`Simd::moves`]: what asks for it first is not compiled in vain.
+    const MAY_MOVE: bool = false;
+
+    /// How elements of single precision are moved within vectors, where that takes single instructions. In double precision
+    /// a vector has half as many, and less would be gained than there is to compile.
     #[inline(always)]
-    fn moves(self) -> Option<Moves<T, Self::V>> {
+    fn moves(self) -> Option<Moves<Self::V>> {
         None
     }
 
@@ -296,6 +300,7 @@ macro_rules! simd {
             type V = S::$v;
             const LANES: usize = S::$lanes;
             const REGISTERS: usize = S::REGISTER_COUNT;
+            const MAY_MOVE: bool = S::$lanes == 16;
 
             #[inline(always)]
             fn splat(self, x: $t) -> S::$v {
@@ -342,8 +347,11 @@ macro_rules! simd {
                 self.0.$sum(a)
             }
             #[inline(always)]
-            fn moves(self) -> Option<Moves<$t, S::$v>> {
-                Moves::of(self.0)
+            fn moves(self) -> Option<Moves<S::$v>> {
+                match S::$lanes {
+                    16 => Moves::of(self.0),
+                    _ => None,
+                }
             }
         }
     };

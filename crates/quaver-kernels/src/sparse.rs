@@ -47,7 +47,7 @@ const LINE: usize = 16;
 /// making lists costs what so many terms do, and a term takes more or less of its time.
 pub(crate) fn cost<T>(isa: Isa, v: usize, n_terms: usize, active: f64, wanted: f64) -> f64 {
     let n_terms = n_terms.max(1) as f64;
-    if isa.moves() && v <= isa.lanes::<T>() {
+    if isa.moves::<T>() && v <= LINE {
         let making = 4.0 + 90.0 / v as f64;
         let picked = (0.16 + 1.1 * wanted).min(1.0);
         return 0.13 + making / n_terms + 0.88 * active * picked;
@@ -155,12 +155,13 @@ impl<T: Scalar> Kernel<T> for Job<'_, '_, '_, T> {
                         {
                             to.fetch(position as usize, column, spot.width);
                         }
-                        let is_done = picked
-                            .as_mut()
-                            .is_some_and(|picked| picked.run(simd, active, &weights, &spot));
-                        if !is_done {
-                            spot.run(simd, active, &weights, start, to);
+                        if S::MAY_MOVE
+                            && let Some(picked) = &mut picked
+                            && picked.run(simd, active, &weights, &spot)
+                        {
+                            continue;
                         }
+                        spot.run(simd, active, &weights, start, to);
                     }
                 }
             }

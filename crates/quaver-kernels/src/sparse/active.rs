@@ -87,12 +87,14 @@ impl<'a, T: Scalar> Active<'a, T> {
             .reserve(positions.len() * c.next_multiple_of(LINE));
         let (mut list, mut len) = (0, 0);
         let mut line = vec![T::ZERO; self.v * LINE];
-        let moves = simd.moves().filter(|_| self.v <= S::LANES);
+        let moves = simd.moves().filter(|_| self.v <= LINE);
         for position in positions {
             for start in (0..c).step_by(LINE) {
                 len = match moves {
-                    Some(moves) => self.append_columns(simd, moves, (position, start), len),
-                    None => self.append(simd, (position, start), len, &mut line),
+                    Some(moves) if S::MAY_MOVE => {
+                        self.append_columns(simd, moves, (position, start), len)
+                    }
+                    _ => self.append(simd, (position, start), len, &mut line),
                 };
                 let behind = start + LINE;
                 if behind.is_multiple_of(DEPTH) || behind >= c {
@@ -141,49 +143,45 @@ impl<'a, T: Scalar> Active<'a, T> {
     fn append_columns<S: Simd<T>>(
         &mut self,
         simd: S,
-        moves: Moves<T, S::V>,
+        moves: Moves<S::V>,
         (position, start): (usize, usize),
         mut len: usize,
     ) -> usize {
         // What is stored through pointers might be `self`, for all that the compiler knows.
         let v = self.v;
         let (channels, values) = (self.channels.as_mut_ptr(), self.values.as_mut_ptr());
-        for start in (start..self.c.min(start + LINE)).step_by(S::LANES) {
-            let (columns, bits) = self.columns(simd, moves, position, start);
-            each_of_line!(I {
-                if I < S::LANES {
-                    // SAFETY: there is room for every channel, and for a vector behind the last. Without a branch, as above.
-                    unsafe {
-                        channels.add(len).write((start + I) as u16);
-                        simd.store(values.add(len * v), columns[I]);
-                    }
-                    len += usize::from(bits >> I & 1);
-                }
-            });
-        }
+        let (columns, bits) = self.columns(simd, moves, position, start);
+        each_of_line!(I {
+            // SAFETY: there is room for every channel, and for a vector behind the last. Without a branch, as above.
+            unsafe {
+                channels.add(len).write((start + I) as u16);
+                simd.store(values.add(len * v), columns[I]);
+            }
+            len += usize::from(bits >> I & 1);
+        });
         len
     }
 
-    /// LANES channels of a position, each with the images of which there are no more than LANES in a vector, zeros behind the last;
+    /// LINE channels of a position, each with the images, of which there are no more than LINE, in a vector, zeros behind the last;
     /// and which of them are not zero in all images.
     #[inline(always)]
     pub(super) fn columns<S: Simd<T>>(
         &self,
         simd: S,
-        moves: Moves<T, S::V>,
+        moves: Moves<S::V>,
         position: usize,
         start: usize,
     ) -> ([S::V; LINE], u16) {
         let zero = simd.splat(T::ZERO);
         let (mut rows, mut sizes) = ([zero; LINE], zero);
-        let width = S::LANES.min(self.c - start);
+        let width = LINE.min(self.c - start);
         let x = &self.x[position * self.c + start..];
         each_of_line!(I {
-            if I < S::LANES && I < self.v {
+            if I < self.v {
                 let x = &x[I * self.n * self.c..][..width];
                 // SAFETY: a whole vector is read where there is one.
                 let x = unsafe {
-                    if width == S::LANES {
+                    if width == LINE {
                         simd.load(x.as_ptr())
                     } else {
                         let mut rest = [T::ZERO; LINE];
@@ -195,7 +193,7 @@ impl<'a, T: Scalar> Active<'a, T> {
                 sizes = simd.add(sizes, simd.max(x, simd.sub(zero, x)));
             }
         });
-        (transposed(simd, moves, rows), moves.nonzero(sizes))
+        (transposed(moves, rows), moves.nonzero(sizes))
     }
 
     /// Copies LINE channels of a position in all images to `line`, zeros behind the last, and adds up their magnitudes: nothing
@@ -247,37 +245,23 @@ impl<'a, T: Scalar> Active<'a, T> {
     }
 }
 
-/// LANES rows as columns: as often as LANES can be halved, row i and the row half of all behind it are riffled to rows 2i and 2i + 1.
+/// LINE rows as columns: four times rows i and i + 8 are riffled to rows 2i and 2i + 1.
 #[inline(always)]
-fn transposed<T: Scalar, S: Simd<T>>(
-    _: S,
-    moves: Moves<T, S::V>,
-    mut rows: [S::V; LINE],
-) -> [S::V; LINE] {
+fn transposed<V: Copy>(moves: Moves<V>, mut rows: [V; LINE]) -> [V; LINE] {
     let [first, second] = moves.riffles();
-    macro_rules! stage {
-        ($half:literal: $($i:literal)*) => {{
+    macro_rules! riffle {
+        ($($i:literal)*) => {{
             let from = rows;
             $(
-                rows[2 * $i] = moves.pick(first, from[$i], from[$i + $half]);
-                rows[2 * $i + 1] = moves.pick(second, from[$i], from[$i + $half]);
+                rows[2 * $i] = moves.pick(first, from[$i], from[$i + 8]);
+                rows[2 * $i + 1] = moves.pick(second, from[$i], from[$i + 8]);
             )*
         }};
     }
-    match S::LANES {
-        16 => {
-            stage!(8: 0 1 2 3 4 5 6 7);
-            stage!(8: 0 1 2 3 4 5 6 7);
-            stage!(8: 0 1 2 3 4 5 6 7);
-            stage!(8: 0 1 2 3 4 5 6 7);
-        }
-        // No other vectors have moves.
-        _ => {
-            stage!(4: 0 1 2 3);
-            stage!(4: 0 1 2 3);
-            stage!(4: 0 1 2 3);
-        }
-    }
+    riffle!(0 1 2 3 4 5 6 7);
+    riffle!(0 1 2 3 4 5 6 7);
+    riffle!(0 1 2 3 4 5 6 7);
+    riffle!(0 1 2 3 4 5 6 7);
     rows
 }
 

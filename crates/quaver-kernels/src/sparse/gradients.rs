@@ -138,15 +138,15 @@ impl<T: Scalar> Active<'_, T> {
         let mut ends: [usize; TOGETHER] = std::array::from_fn(|lane| lane * room);
         let mut line = vec![T::ZERO; v * LINE];
         let end = self.c.min(start + TOGETHER);
-        let moves = simd.moves().filter(|_| v <= S::LANES);
+        let moves = simd.moves().filter(|_| v <= LINE);
         for position in positions {
             for line_start in (start..end).step_by(LINE) {
                 let ends = &mut ends[line_start - start..][..LINE];
                 match moves {
-                    Some(moves) => {
+                    Some(moves) if S::MAY_MOVE => {
                         self.append_across_columns(simd, moves, (position, line_start), ends);
                     }
-                    None => self.append_across(simd, (position, line_start), ends, &mut line),
+                    _ => self.append_across(simd, (position, line_start), ends, &mut line),
                 }
             }
         }
@@ -188,28 +188,24 @@ impl<T: Scalar> Active<'_, T> {
     fn append_across_columns<S: Simd<T>>(
         &mut self,
         simd: S,
-        moves: Moves<T, S::V>,
+        moves: Moves<S::V>,
         (position, start): (usize, usize),
         ends: &mut [usize],
     ) {
         // What is stored through pointers might be `self`, for all that the compiler knows.
         let v = self.v;
         let (channels, values) = (self.channels.as_mut_ptr(), self.values.as_mut_ptr());
-        for at in (0..LINE.min(self.c - start)).step_by(S::LANES) {
-            let (columns, bits) = self.columns(simd, moves, position, start + at);
-            let ends = &mut ends[at..][..S::LANES];
-            each_of_line!(I {
-                if I < S::LANES {
-                    let end = ends[I];
-                    // SAFETY: a list has room for every position, and for a vector behind the last.
-                    unsafe {
-                        channels.add(end).write(position as u16);
-                        simd.store(values.add(end * v), columns[I]);
-                    }
-                    ends[I] = end + usize::from(bits >> I & 1);
-                }
-            });
-        }
+        let (columns, bits) = self.columns(simd, moves, position, start);
+        let ends = &mut ends[..LINE];
+        each_of_line!(I {
+            let end = ends[I];
+            // SAFETY: a list has room for every position, and for a vector behind the last.
+            unsafe {
+                channels.add(end).write(position as u16);
+                simd.store(values.add(end * v), columns[I]);
+            }
+            ends[I] = end + usize::from(bits >> I & 1);
+        });
     }
 }
 

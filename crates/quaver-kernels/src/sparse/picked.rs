@@ -20,16 +20,16 @@ const MOST: usize = VECTORS * 16;
 /// Sums of an image that are wanted lie so far from those of the next: what a vector holds behind them is stored too.
 const PITCH: usize = MOST + 16;
 
-/// For fewer cotangents the smallest tile is too large.
-const FEWEST: usize = 5;
+/// For fewer cotangents the smallest tile is too large; each is much code.
+const FEWEST: usize = 7;
 
 /// Whether columns can be picked for V cotangents, of O.
 pub(super) fn fits<T>(isa: Isa, v: usize, o: usize) -> bool {
-    isa.moves() && v >= FEWEST && o.is_multiple_of(2 * isa.lanes::<T>())
+    isa.moves::<T>() && v >= FEWEST && o.is_multiple_of(2 * isa.lanes::<T>())
 }
 
 pub(super) struct Picked<'a, T, V> {
-    moves: Moves<T, V>,
+    moves: Moves<V>,
     /// Written positions × O.
     wanted: &'a [u8],
     to: Written<T>,
@@ -167,7 +167,7 @@ impl<T: Scalar> Default for Chosen<T> {
 impl<T: Scalar> Chosen<T> {
     /// Looks at a byte for each of two or four vectors' columns.
     #[inline(always)]
-    fn find<S: Simd<T>>(&mut self, simd: S, moves: Moves<T, S::V>, wanted: &[u8]) {
+    fn find<S: Simd<T>>(&mut self, simd: S, moves: Moves<S::V>, wanted: &[u8]) {
         let lanes = S::LANES;
         assert!(wanted.len() <= VECTORS * lanes, "as many vectors");
         let (mut n, mut all) = (0, 0u64);
@@ -204,7 +204,7 @@ impl<T: Scalar> Chosen<T> {
 /// The wanted columns of a position, for a few images.
 struct Tile<'a, 'x, T, S: Simd<T>> {
     simd: S,
-    moves: Moves<T, S::V>,
+    moves: Moves<S::V>,
     active: &'a Active<'x, T>,
     spot: &'a Spot<'a>,
     chosen: &'a Chosen<T>,
@@ -232,9 +232,6 @@ impl<T: Scalar, S: Simd<T>> Tile<'_, '_, T, S> {
             // SAFETY: the caller's promise.
             unsafe {
                 match (self.n_rows, n_slots) {
-                    (..=6, 1) => self.run::<6, 1>(first),
-                    (..=6, 2) => self.run::<6, 2>(first),
-                    (..=6, _) => self.run::<6, 3>(first),
                     (..=9, 1) => self.run::<9, 1>(first),
                     (..=9, 2) => self.run::<9, 2>(first),
                     (..=9, _) => self.run::<9, 3>(first),
@@ -363,7 +360,7 @@ mod tests {
             let conv = conv::<T>(isa, window, channels);
             let window = &conv.shape().window;
             let n_in = window.n_input() * channels.0;
-            for v in [5, 9, 12, 14, 20] {
+            for v in [7, 9, 12, 14, 20] {
                 let gy = cotangents(window.n_output() * channels.1, v, 0.6);
                 let gy = narrowed::<T>(&gy);
                 let mut all = vec![T::ZERO; v * n_in];
@@ -391,12 +388,10 @@ mod tests {
     #[test]
     fn what_is_wanted_is_what_it_is_in_the_whole() {
         for isa in Isa::available() {
-            for (n_out, n) in [check::<f32>(isa, 1e-4), check::<f64>(isa, 1e-12)] {
-                assert!(
-                    !isa.moves() || n_out > n / 2,
-                    "{isa:?}: {n_out} of {n} left out"
-                );
-            }
+            check::<f64>(isa, 1e-12);
+            let (n_out, n) = check::<f32>(isa, 1e-4);
+            let is_picked = n_out > n / 2;
+            assert!(is_picked || !isa.moves::<f32>(), "{isa:?}: {n_out} of {n}");
         }
     }
 
@@ -429,7 +424,6 @@ mod tests {
             for start in 0..40 {
                 let wanted = places(MOST + start, share);
                 crate::simd::dispatch::<f32, _>(Isa::best(), Check(&wanted[start..]));
-                crate::simd::dispatch::<f64, _>(Isa::best(), Check(&wanted[start..]));
             }
         }
     }
