@@ -339,6 +339,12 @@ pub(crate) mod tests {
         (0..v * n).map(value).collect()
     }
 
+    /// 0xFF for a share of n places, anywhere.
+    pub(crate) fn places(n: usize, share: f64) -> Vec<u8> {
+        let chosen = cotangents(n, 1, 1.0 - share).into_iter();
+        chosen.map(|x| if x == 0.0 { 0 } else { 0xFF }).collect()
+    }
+
     /// A convolution by its definition, of squares.
     pub(super) fn conv<T: Scalar>(
         isa: Isa,

@@ -216,7 +216,7 @@ mod tests {
     use crate::conv::tests::backward;
     use crate::conv::{Conv, ConvOptions, ConvShape};
     use crate::simd::Isa;
-    use crate::sparse::tests::cotangents;
+    use crate::sparse::tests::{cotangents, places};
     use crate::window::{AXES, Window};
 
     fn pointwise(isa: Isa, size: usize, c_in: usize, c_out: usize) -> Conv<f64> {
@@ -240,12 +240,6 @@ mod tests {
             ..ConvOptions::default()
         };
         Conv::new(shape, &weight, None, options)
-    }
-
-    /// 0xFF for a share of n places, anywhere.
-    fn places(n: usize, share: f64) -> Vec<u8> {
-        let chosen = cotangents(n, 1, 1.0 - share).into_iter();
-        chosen.map(|x| if x == 0.0 { 0 } else { 0xFF }).collect()
     }
 
     #[test]

@@ -335,13 +335,7 @@ impl<T: Scalar, S: Simd<T>> Tile<'_, '_, T, S> {
 mod tests {
     use super::*;
     use crate::conv::tests::backward;
-    use crate::sparse::tests::{conv, cotangents, narrowed};
-
-    /// 0xFF for a share of n places, anywhere.
-    fn places(n: usize, share: f64) -> Vec<u8> {
-        let chosen = cotangents(n, 1, 1.0 - share).into_iter();
-        chosen.map(|x| if x == 0.0 { 0 } else { 0xFF }).collect()
-    }
+    use crate::sparse::tests::{conv, cotangents, narrowed, places};
 
     /// What is wanted against the same of the whole; how much of the rest was left out, of how much.
     fn check<T: Scalar>(isa: Isa, tolerance: f64) -> (usize, usize) {
