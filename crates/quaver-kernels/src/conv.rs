@@ -200,6 +200,7 @@ impl<T: Scalar> Conv<T> {
                     isa,
                     (shape.groups, c_group, o_group),
                     Links::forward(w),
+                    1,
                     |g, c, o, tap| at(g * o_group + o, c, tap),
                 )
                 .with_bias(bias),
@@ -228,10 +229,11 @@ impl<T: Scalar> Conv<T> {
                 |c, o, tap| back_at(o, c, 8 - tap),
                 None,
             )),
-            _ => Route::Direct(Direct::back(
+            _ => Route::Direct(Direct::new(
                 isa,
                 (shape.groups, o_group, c_group),
                 Links::backward(w),
+                sparse::panels_side_by_side::<T>(isa),
                 |g, o, c, tap| back_at(g * o_group + o, c, tap),
             )),
         };

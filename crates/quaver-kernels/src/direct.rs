@@ -132,29 +132,8 @@ pub(crate) struct Direct<T> {
 }
 
 impl<T: Scalar> Direct<T> {
-    /// `weight(group, c, o, tap)` with c read and o written.
+    /// `weight(group, c, o, tap)` with c read and o written; so many panels of them side by side.
     pub(crate) fn new(
-        isa: Isa,
-        sizes: (usize, usize, usize),
-        links: Links,
-        weight: impl Fn(usize, usize, usize, usize) -> T,
-    ) -> Self {
-        Self::with_panels(isa, sizes, links, 1, weight)
-    }
-
-    /// The same for cotangents, of which some of what is written may be wanted.
-    pub(crate) fn back(
-        isa: Isa,
-        sizes: (usize, usize, usize),
-        links: Links,
-        weight: impl Fn(usize, usize, usize, usize) -> T,
-    ) -> Self {
-        let side = if isa.moves::<T>() { sparse::SIDE } else { 1 };
-        Self::with_panels(isa, sizes, links, side, weight)
-    }
-
-    /// So many panels side by side.
-    fn with_panels(
         isa: Isa,
         (groups, c, o): (usize, usize, usize),
         links: Links,

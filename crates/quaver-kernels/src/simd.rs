@@ -348,9 +348,10 @@ macro_rules! simd {
             }
             #[inline(always)]
             fn moves(self) -> Option<Moves<S::$v>> {
-                match S::$lanes {
-                    16 => Moves::of(self.0),
-                    _ => None,
+                if <Self as Simd<$t>>::MAY_MOVE {
+                    Moves::of(self.0)
+                } else {
+                    None
                 }
             }
         }

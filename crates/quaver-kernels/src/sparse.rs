@@ -18,8 +18,7 @@ use crate::{Done, Scalar, wanted};
 pub(crate) use active::Active;
 use active::share;
 pub(crate) use gradients::{gradients, gradients_cost, space};
-use picked::Picked;
-pub(crate) use picked::SIDE;
+use picked::{Picked, SIDE};
 use tile::Tile;
 
 /// Fewer cotangents than this keep too few sums in flight.
@@ -41,6 +40,11 @@ const MOST_ROWS: usize = 12;
 
 /// Channels looked at together.
 const LINE: usize = 16;
+
+/// Panels of the weights side by side where what is written may be wanted in part.
+pub(crate) fn panels_side_by_side<T>(isa: Isa) -> usize {
+    if isa.moves::<T>() { SIDE } else { 1 }
+}
 
 /// What lists cost, for V cotangents of which the share `active` is not zero, relative to the full product of `n_terms`
 /// multiply–adds with each number that is read, if the share `wanted` of what is written is picked out. The numbers are measured:
@@ -69,7 +73,7 @@ pub(crate) fn cost_of<T: Scalar>(
     if !fits || conv.n_terms() == 0 {
         return 1.0;
     }
-    let wanted = wanted.filter(|_| picked::fits::<T>(conv.isa(), v, o));
+    let wanted = wanted.filter(|wanted| picked::fits(conv, v, wanted));
     let wanted = wanted.map_or(1.0, |wanted| wanted::share(wanted, o));
     let active = share(x, v, n, c);
     cost::<T>(conv.isa(), v, conv.n_terms(), active, wanted).min(1.0)
@@ -129,7 +133,9 @@ impl<T: Scalar> Kernel<T> for Job<'_, '_, '_, T> {
         let n_taps = phase.taps.len();
         let block = block::<T>(v, (c, n_taps * to.o), phase.to.len()).max(1);
         let n_lists = active.n_lists;
-        let mut picked = wanted.and_then(|wanted| Picked::new(simd, wanted, to, n_lists, block));
+        let mut picked = wanted
+            .filter(|wanted| picked::fits(conv, v, wanted))
+            .and_then(|wanted| Picked::new(simd, wanted, to, n_lists, block));
         // Columns gone through together.
         let columns = PANEL * S::LANES * if picked.is_some() { SIDE } else { 1 };
         for first in (0..phase.to.len()).step_by(block) {
@@ -346,7 +352,7 @@ pub(crate) mod tests {
     }
 
     /// A convolution by its definition, of squares.
-    pub(super) fn conv<T: Scalar>(
+    pub(crate) fn conv<T: Scalar>(
         isa: Isa,
         (kernel, stride, size): (usize, usize, usize),
         (c_in, c_out): (usize, usize),

@@ -213,33 +213,13 @@ impl<T: Scalar, S: Simd<T>> Tile<'_, T, S> {
 
 #[cfg(test)]
 mod tests {
+    use crate::conv::Conv;
     use crate::conv::tests::backward;
-    use crate::conv::{Conv, ConvOptions, ConvShape};
     use crate::simd::Isa;
-    use crate::sparse::tests::{cotangents, places};
-    use crate::window::{AXES, Window};
+    use crate::sparse::tests::{conv, cotangents, places};
 
     fn pointwise(isa: Isa, size: usize, c_in: usize, c_out: usize) -> Conv<f64> {
-        let axes = [1, size, size];
-        let shape = ConvShape {
-            window: Window {
-                input: axes,
-                output: axes,
-                kernel: [1; AXES],
-                stride: [1; AXES],
-                dilation: [1; AXES],
-                pad: [0; AXES],
-            },
-            c_in,
-            c_out,
-            groups: 1,
-        };
-        let weight: Vec<f64> = (0..c_in * c_out).map(|i| (i as f64 * 0.9).sin()).collect();
-        let options = ConvOptions {
-            isa,
-            ..ConvOptions::default()
-        };
-        Conv::new(shape, &weight, None, options)
+        conv(isa, (1, 1, size), (c_in, c_out))
     }
 
     #[test]

@@ -178,17 +178,7 @@ impl<'a, T: Scalar> Active<'a, T> {
         let x = &self.x[position * self.c + start..];
         each_of_line!(I {
             if I < self.v {
-                let x = &x[I * self.n * self.c..][..width];
-                // SAFETY: a whole vector is read where there is one.
-                let x = unsafe {
-                    if width == LINE {
-                        simd.load(x.as_ptr())
-                    } else {
-                        let mut rest = [T::ZERO; LINE];
-                        rest[..width].copy_from_slice(x);
-                        simd.load(rest.as_ptr())
-                    }
-                };
+                let x = vector(simd, &x[I * self.n * self.c..][..width], 0);
                 rows[I] = x;
                 sizes = simd.add(sizes, simd.max(x, simd.sub(zero, x)));
             }
@@ -214,18 +204,10 @@ impl<'a, T: Scalar> Active<'a, T> {
             let mut sizes = zero;
             for image in 0..self.v {
                 let x = &self.x[(image * self.n + position) * self.c + start..][..width];
-                // SAFETY: a whole vector is read where there is one; `line` has LINE elements for every image.
-                unsafe {
-                    let x = if width == LINE {
-                        simd.load(x.as_ptr().add(lane))
-                    } else {
-                        let mut rest = [T::ZERO; LINE];
-                        rest[..width].copy_from_slice(x);
-                        simd.load(rest.as_ptr().add(lane))
-                    };
-                    simd.store(line.as_mut_ptr().add(image * LINE + lane), x);
-                    sizes = simd.add(sizes, simd.max(x, simd.sub(zero, x)));
-                }
+                let x = vector(simd, x, lane);
+                // SAFETY: `line` has LINE elements for every image.
+                unsafe { simd.store(line.as_mut_ptr().add(image * LINE + lane), x) };
+                sizes = simd.add(sizes, simd.max(x, simd.sub(zero, x)));
             }
             // SAFETY: LINE is a multiple of LANES.
             unsafe { simd.store(any.as_mut_ptr().add(lane), sizes) };
@@ -242,6 +224,20 @@ impl<'a, T: Scalar> Active<'a, T> {
             &self.channels[start..end],
             self.values[start * self.v..].as_ptr(),
         )
+    }
+}
+
+/// The vector of a line that starts at `lane`, which LANES divides; zeros behind the line's end.
+#[inline(always)]
+fn vector<T: Scalar, S: Simd<T>>(simd: S, line: &[T], lane: usize) -> S::V {
+    // SAFETY: LINE elements, of which a vector starts at `lane`.
+    unsafe {
+        if line.len() == LINE {
+            return simd.load(line.as_ptr().add(lane));
+        }
+        let mut whole = [T::ZERO; LINE];
+        whole[..line.len()].copy_from_slice(line);
+        simd.load(whole.as_ptr().add(lane))
     }
 }
 

@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::active::each_of_line;
 use super::{Active, LINE, Tile, cost, rows_at_once, share};
 use crate::Scalar;
-use crate::packed::{Columns, Panels, Start};
+use crate::packed::{Columns, PANEL, Panels, Start};
 use crate::simd::{Isa, Kernel, Moves, Simd, dispatch};
 use crate::weights::LayerShape;
 
@@ -92,8 +92,7 @@ impl<T: Scalar> Kernel<T> for Job<'_, T> {
         for output in (0..o).step_by(TOGETHER) {
             for start in (0..t).step_by(DEPTH) {
                 active.fill_across(simd, output, start..t.min(start + DEPTH));
-                let mut column = 0;
-                while column < c {
+                for column in (0..c).step_by(PANEL * S::LANES) {
                     let panel = weights.panel(column);
                     for lane in 0..TOGETHER.min(o - output) {
                         for first in (0..v).step_by(rows) {
@@ -120,7 +119,6 @@ impl<T: Scalar> Kernel<T> for Job<'_, T> {
                             unsafe { tile.run_any(panel.vectors) };
                         }
                     }
-                    column += panel.vectors * S::LANES;
                 }
             }
         }

@@ -5,13 +5,13 @@
 //! as many multiply–adds are done, each with a full vector.
 
 use super::{Active, MOST_ROWS, Spot, Written, rows_at_once};
-use crate::direct::OUTSIDE;
+use crate::direct::{Direct, OUTSIDE};
 use crate::packed::{PANEL, Panels, each_row};
-use crate::simd::{Isa, Moves, Simd};
+use crate::simd::{Moves, Simd};
 use crate::{Buffer, Scalar};
 
 /// Panels side by side, whose columns are picked from.
-pub(crate) const SIDE: usize = 2;
+pub(super) const SIDE: usize = 2;
 
 /// Vectors, and the most columns, of these.
 const VECTORS: usize = SIDE * PANEL;
@@ -23,9 +23,13 @@ const PITCH: usize = MOST + 16;
 /// For fewer cotangents the smallest tile is too large; each is much code.
 const FEWEST: usize = 7;
 
-/// Whether columns can be picked for V cotangents, of O.
-pub(super) fn fits<T>(isa: Isa, v: usize, o: usize) -> bool {
-    isa.moves::<T>() && v >= FEWEST && o.is_multiple_of(2 * isa.lanes::<T>())
+/// Whether columns can be picked for V images. Where a cotangent is several of them, which differ in what is wanted, they cannot.
+pub(super) fn fits<T: Scalar>(conv: &Direct<T>, v: usize, wanted: &[u8]) -> bool {
+    let (isa, o) = (conv.isa(), conv.o());
+    isa.moves::<T>()
+        && v >= FEWEST
+        && o.is_multiple_of(2 * isa.lanes::<T>())
+        && wanted.len() == conv.n_written() * o
 }
 
 pub(super) struct Picked<'a, T, V> {
@@ -41,7 +45,7 @@ pub(super) struct Picked<'a, T, V> {
 }
 
 impl<'a, T: Scalar, V: Copy> Picked<'a, T, V> {
-    /// For blocks of so many positions; `None` where columns cannot be picked.
+    /// For blocks of so many positions, where columns can be picked ([`fits`]).
     #[inline(always)]
     pub(super) fn new<S: Simd<T, V = V>>(
         simd: S,
@@ -50,8 +54,7 @@ impl<'a, T: Scalar, V: Copy> Picked<'a, T, V> {
         n_lists: usize,
         block: usize,
     ) -> Option<Self> {
-        let fits = to.v >= FEWEST && to.o.is_multiple_of(2 * S::LANES);
-        let moves = simd.moves().filter(|_| fits)?;
+        let moves = simd.moves()?;
         assert_eq!(
             wanted.len(),
             to.n * to.o,
@@ -335,6 +338,7 @@ impl<T: Scalar, S: Simd<T>> Tile<'_, '_, T, S> {
 mod tests {
     use super::*;
     use crate::conv::tests::backward;
+    use crate::simd::Isa;
     use crate::sparse::tests::{conv, cotangents, narrowed, places};
 
     /// What is wanted against the same of the whole; how much of the rest was left out, of how much.
@@ -386,6 +390,28 @@ mod tests {
             let (n_out, n) = check::<f32>(isa, 1e-4);
             let is_picked = n_out > n / 2;
             assert!(is_picked || !isa.moves::<f32>(), "{isa:?}: {n_out} of {n}");
+        }
+    }
+
+    /// A graph may fold another axis into that of samples: a cotangent is several images then, each with its own wants.
+    #[test]
+    fn cotangents_of_several_images_are_taken_back_whole() {
+        for isa in Isa::available() {
+            for window in [(1, 1, 4), (3, 2, 5)] {
+                let conv = conv::<f32>(isa, window, (64, 128));
+                let window = &conv.shape().window;
+                let n_in = 2 * window.n_input() * 64;
+                let gy = cotangents(2 * window.n_output() * 128, 9, 0.6);
+                let gy = narrowed::<f32>(&gy);
+                let (mut all, mut some) = (vec![0.0; 9 * n_in], vec![0.0; 9 * n_in]);
+                let wanted = places(n_in, 0.4);
+                backward(&conv, &gy, &mut all, None);
+                backward(&conv, &gy, &mut some, Some(&wanted));
+                for (at, (some, all)) in some.iter().zip(&all).enumerate() {
+                    let is_near = (some - all).abs() < 1e-4 * (1.0 + all.abs());
+                    assert!(wanted[at % n_in] == 0 || is_near, "{isa:?} {some} {all}");
+                }
+            }
         }
     }
 
