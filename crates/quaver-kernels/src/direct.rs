@@ -140,12 +140,13 @@ impl<T: Scalar> Direct<T> {
         side: usize,
         weight: impl Fn(usize, usize, usize, usize) -> T,
     ) -> Self {
-        let mut weights = Vec::new();
+        let (mut weights, weight) = (Vec::new(), &weight);
         for phase in &links.phases {
             for group in 0..groups {
                 let size = (phase.taps.len() * c, o);
-                weights.push(Packed::side_by_side(isa, size, side, |row, column| {
-                    weight(group, row % c, column, phase.taps[row / c])
+                weights.push(Packed::side_by_side(isa, size, side, |row| {
+                    let (channel, tap) = (row % c, phase.taps[row / c]);
+                    move |column| weight(group, channel, column, tap)
                 }));
             }
         }

@@ -72,7 +72,10 @@ impl<T: Scalar> Narrow<T> {
             n_to: links.n_to,
             c,
             o,
-            weights: Packed::new(isa, c, n_sent, |c, at| weight(c, at % o, at / o)),
+            weights: Packed::new(isa, c, n_sent, |c| {
+                let weight = &weight;
+                move |at| weight(c, at % o, at / o)
+            }),
             phases: phases.collect(),
         }
     }

@@ -11,6 +11,9 @@ use crate::{Buffer, Scalar};
 /// Vectors side by side in a panel.
 pub(crate) const PANEL: usize = 2;
 
+/// Columns of several matrices that are computed together.
+pub(crate) const ABREAST: usize = 8;
+
 /// Rows of A looked at together, so that a panel of B is fetched once for all of them.
 pub(crate) const ROWS: usize = 96;
 
@@ -27,36 +30,80 @@ pub(crate) struct Packed<T> {
 }
 
 impl<T: Scalar> Packed<T> {
-    /// Packs the matrix whose element in row `l` and column `j` is `at(l, j)`.
-    pub(crate) fn new(isa: Isa, k: usize, n: usize, at: impl Fn(usize, usize) -> T) -> Self {
+    /// Packs the matrix whose element in row `l` and column `j` is `at(l)(j)`.
+    pub(crate) fn new<R: Fn(usize) -> T>(
+        isa: Isa,
+        k: usize,
+        n: usize,
+        at: impl Fn(usize) -> R,
+    ) -> Self {
         Self::side_by_side(isa, (k, n), 1, at)
     }
 
     /// The same with `side` panels side by side.
-    pub(crate) fn side_by_side(
+    pub(crate) fn side_by_side<R: Fn(usize) -> T>(
         isa: Isa,
         (k, n): (usize, usize),
         side: usize,
-        at: impl Fn(usize, usize) -> T,
+        at: impl Fn(usize) -> R,
     ) -> Self {
+        let mut packed = Self::zeros(isa, (k, n), side);
+        packed.each_row(|l, column, slots| {
+            let at = at(l);
+            for (j, slot) in slots.iter_mut().enumerate() {
+                *slot = at(column + j);
+            }
+        });
+        packed
+    }
+
+    /// `count` matrices: `fill(l, j, elements)` gives the elements of each in row `l` and [`ABREAST`] columns from `j` on.
+    /// Those from n on are not used.
+    pub(crate) fn several(
+        isa: Isa,
+        (k, n): (usize, usize),
+        count: usize,
+        mut fill: impl FnMut(usize, usize, &mut [[T; ABREAST]]),
+    ) -> Vec<Self> {
+        let mut all: Vec<Self> = (0..count).map(|_| Self::zeros(isa, (k, n), 1)).collect();
+        let mut elements = vec![[T::ZERO; ABREAST]; count];
         let lanes = isa.lanes::<T>();
-        let mut values = Buffer::new(Panels::<T>::len(isa, k, n));
-        let mut out = values.iter_mut();
-        let (end, width) = (n.next_multiple_of(lanes), side * PANEL * lanes);
-        for column in (0..n).step_by(width) {
+        for column in (0..n).step_by(ABREAST) {
+            let width = ABREAST.min(n - column);
             for l in 0..k {
-                for j in column..end.min(column + width) {
-                    let slot = out.next().expect("panels cover ⌈n / lanes⌉ vectors");
-                    *slot = if j < n { at(l, j) } else { T::ZERO };
+                fill(l, column, &mut elements);
+                for (packed, elements) in all.iter_mut().zip(&elements) {
+                    for (part, elements) in elements[..width].chunks(lanes).enumerate() {
+                        let (at, step) = place(k, n, column + part * lanes, lanes);
+                        packed.values[at + l * step..][..elements.len()].copy_from_slice(elements);
+                    }
                 }
             }
         }
+        all
+    }
+
+    fn zeros(isa: Isa, (k, n): (usize, usize), side: usize) -> Self {
         Self {
             isa,
             k,
             n,
             side,
-            values,
+            values: Buffer::new(Panels::<T>::len(isa, k, n)),
+        }
+    }
+
+    /// Hands the slots of row `l` from `column` on to `fill(l, column, slots)`, as many as lie behind each other.
+    fn each_row(&mut self, mut fill: impl FnMut(usize, usize, &mut [T])) {
+        let lanes = self.isa.lanes::<T>();
+        let end = self.n.next_multiple_of(lanes);
+        for column in (0..self.n).step_by(self.side * PANEL * lanes) {
+            let width = (self.side * PANEL * lanes).min(end - column);
+            let panels = &mut self.values[column * self.k..][..self.k * width];
+            for (l, row) in panels.chunks_exact_mut(width).enumerate() {
+                // What is behind the last column stays zero.
+                fill(l, column, &mut row[..width.min(self.n - column)]);
+            }
         }
     }
 

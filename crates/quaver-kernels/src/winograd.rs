@@ -14,7 +14,7 @@ mod weights;
 use std::ops::Range;
 
 use crate::buffer::{aligned, apart};
-use crate::packed::{Dense, PANEL, Packed, ROWS, Start, product};
+use crate::packed::{ABREAST, Dense, PANEL, Packed, ROWS, Start, product};
 use crate::simd::{Isa, Kernel, Simd, dispatch};
 use crate::{Done, Scalar};
 
@@ -77,19 +77,16 @@ impl<T: Scalar> Winograd<T> {
         weight: impl Fn(usize, usize, usize) -> T,
         bias: Option<Vec<T>>,
     ) -> Self {
-        let g = tiling.tile.weights();
-        let weights = (0..tiling.tile.points())
-            .map(|point| {
-                let (row, column) = (g[point / g.len()], g[point % g.len()]);
-                Packed::new(isa, tiling.c_in, tiling.c_out, |c, o| {
-                    let mut sum = 0.0;
-                    for tap in 0..9 {
-                        sum += row[tap / 3] * column[tap % 3] * weight(o, c, tap).to_f64();
-                    }
-                    T::from_f64(sum)
-                })
-            })
-            .collect();
+        let size = (tiling.c_in, tiling.c_out);
+        let mut taps = [[0.0; ABREAST]; 9];
+        let weights = Packed::several(isa, size, tiling.tile.points(), |c, first, points| {
+            for (tap, taps) in taps.iter_mut().enumerate() {
+                for (i, x) in taps.iter_mut().enumerate() {
+                    *x = weight((first + i).min(tiling.c_out - 1), c, tap).to_f64();
+                }
+            }
+            tiling.tile.transform_weights(&taps, points);
+        });
         Self {
             tiling,
             weights,

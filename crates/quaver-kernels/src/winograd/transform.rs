@@ -4,6 +4,7 @@
 //! that is what a derivative needs: outputs come by Aᵀ, gradients of the weights by Gᵀ.
 
 use crate::Scalar;
+use crate::packed::ABREAST;
 use crate::simd::Simd;
 
 // The points ±p have denominators 2p²(p² − q²), 0 has a²b² = 1, with a² = 1/2 and b² = 2.
@@ -52,6 +53,32 @@ impl Tile {
                 [1.0 / AT_B, -B / AT_B, 2.0 / AT_B],
                 [0.0, 0.0, 1.0],
             ],
+        }
+    }
+
+    /// G g Gᵀ for kernels g side by side, of which `taps` holds the nine taps row by row: `points` in the same order.
+    pub(super) fn transform_weights<T: Scalar>(
+        self,
+        taps: &[[f64; ABREAST]; 9],
+        points: &mut [[T; ABREAST]],
+    ) {
+        let g = self.weights();
+        // G g, a row of three for each point of the first axis.
+        for (g_row, points) in g.iter().zip(points.chunks_exact_mut(g.len())) {
+            let mut row = [[0.0; ABREAST]; 3];
+            for (column, sums) in row.iter_mut().enumerate() {
+                for (tap, g) in g_row.iter().enumerate() {
+                    for (sum, x) in sums.iter_mut().zip(&taps[3 * tap + column]) {
+                        *sum += g * x;
+                    }
+                }
+            }
+            for (g_column, point) in g.iter().zip(points) {
+                for (i, x) in point.iter_mut().enumerate() {
+                    let products = g_column.iter().zip(&row).map(|(g, row)| g * row[i]);
+                    *x = T::from_f64(products.sum());
+                }
+            }
         }
     }
 }
