@@ -12,7 +12,7 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use quaver_kernels::conv::{Conv, ConvOptions, ConvShape};
-use quaver_kernels::spectra::{Question, Scratch, Shares, n_packed, shares};
+use quaver_kernels::spectra::{Question, Spectra, n_packed};
 use quaver_kernels::window::{AXES, Window};
 use quaver_kernels::{Isa, Onward};
 
@@ -128,18 +128,15 @@ fn spectra(rank: usize, decay: f64) -> f64 {
         rtol: 1e-6,
         lambda: 1.0,
     };
-    let (mut scratch, mut found) = (Scratch::default(), Shares::default());
-    let mut run = || {
-        shares(
-            black_box(&planes),
-            V,
-            WIDTH,
-            question,
-            &mut scratch,
-            &mut found,
-        );
+    const N_ROWS: usize = 100;
+    let run = || {
+        let mut spectra = Spectra::new(V, question, N_ROWS * WIDTH);
+        for row in 0..N_ROWS {
+            spectra.row(black_box(&planes), row * WIDTH);
+        }
+        black_box(spectra.finish());
     };
-    1e9 * shortest(|| (0..100).for_each(|_| run())) / (100 * WIDTH) as f64
+    1e9 * shortest(run) / (N_ROWS * WIDTH) as f64
 }
 
 fn main() {

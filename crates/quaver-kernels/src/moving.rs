@@ -11,53 +11,70 @@ use crate::simd::{Isa, Kernel, Simd, dispatch};
 /// Windows of no larger side are sums of what is in them, one by one.
 const SMALL: usize = 9;
 
-/// Sums of `side` neighbours, centred, in each of the rows of length `width`: `sums` ← windows of `rows`.
+/// Rows with zeros around them: as many on both sides as windows reach, and a vector behind those, which is read and not used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Padded {
+    /// Values in a row.
+    pub width: usize,
+    /// Zeros before them.
+    pub margin: usize,
+}
+
+impl Padded {
+    /// From one row to the next.
+    pub fn pitch(self) -> usize {
+        self.width + 2 * self.margin + LONGEST
+    }
+}
+
+/// No vector has more elements of double precision.
+const LONGEST: usize = 8;
+
+/// Sums of `side` neighbours, centred, in each row of `rows`: `sums`, without padding, ← windows.
 ///
 /// Of many neighbours, sums of 2, 4, 8, … are doubled from each other, and `side` is put together from them.
 ///
 /// # Panics
-/// If `side` is even, `rows` is not made of rows, or `sums` is of another length.
+/// If `side` is even or reaches beyond the margin, `rows` is not made of rows, or `sums` is of another length.
 pub fn along_rows(
     rows: &[f64],
-    width: usize,
+    shape: Padded,
     side: usize,
     scratch: &mut Vec<f64>,
     sums: &mut [f64],
 ) {
-    struct Job<'a>(&'a [f64], usize, usize, &'a mut Vec<f64>, &'a mut [f64]);
+    struct Job<'a>(&'a [f64], Padded, usize, &'a mut Vec<f64>, &'a mut [f64]);
     impl Kernel<f64> for Job<'_> {
         #[inline(always)]
         fn run<S: Simd<f64>>(self, simd: S) {
-            let Job(rows, width, side, scratch, sums) = self;
-            if side == 1 {
-                return sums.copy_from_slice(rows);
-            }
-            let n_padded = width + side - 1;
-            scratch.clear();
-            if side > SMALL {
-                scratch.resize(n_padded, 0.0);
-                let pairs = rows.chunks_exact(width).zip(sums.chunks_exact_mut(width));
-                return pairs.for_each(|(row, sums)| slide(row, side, scratch, sums));
-            }
-            // All rows first: what was written just now comes late where it is read askew. Whole vectors read beyond the end.
-            let pitch = n_padded + S::LANES;
-            scratch.resize(rows.len() / width * pitch, 0.0);
-            for (row, padded) in rows
-                .chunks_exact(width)
-                .zip(scratch.chunks_exact_mut(pitch))
-            {
-                padded[side / 2..][..width].copy_from_slice(row);
-            }
-            let padded = scratch.chunks_exact(pitch);
-            for (sums, padded) in sums.chunks_exact_mut(width).zip(padded) {
-                gather(simd, side, padded, sums);
+            let Job(rows, shape, side, scratch, sums) = self;
+            let first = shape.margin - side / 2;
+            let pairs = rows
+                .chunks_exact(shape.pitch())
+                .zip(sums.chunks_exact_mut(shape.width));
+            for (row, sums) in pairs {
+                if side <= SMALL {
+                    gather(simd, side, &row[first..], sums);
+                } else {
+                    scratch.clear();
+                    scratch.extend_from_slice(&row[first..][..shape.width + side - 1]);
+                    double(side, scratch, sums);
+                }
             }
         }
     }
     assert!(side % 2 == 1, "a window has a centre");
-    assert!(rows.len().is_multiple_of(width), "rows of one length");
-    assert_eq!(rows.len(), sums.len(), "as many sums as values");
-    dispatch(Isa::best(), Job(rows, width, side, scratch, sums));
+    assert!(side / 2 <= shape.margin, "windows within the margin");
+    assert!(
+        rows.len().is_multiple_of(shape.pitch()),
+        "rows of one length"
+    );
+    assert_eq!(
+        rows.len() / shape.pitch() * shape.width,
+        sums.len(),
+        "as many sums as values"
+    );
+    dispatch(Isa::best(), Job(rows, shape, side, scratch, sums));
 }
 
 /// sums_x ← padded_x + … + padded_{x + side − 1}; `padded` has S::LANES more than these ask for.
@@ -81,20 +98,17 @@ fn gather<S: Simd<f64>>(simd: S, side: usize, padded: &[f64], sums: &mut [f64]) 
             // SAFETY: a whole vector.
             unsafe { simd.store(sums.as_mut_ptr(), sum) };
         } else {
-            let mut lanes = [0.0; 8];
-            // SAFETY: no vector has more elements of double precision.
+            let mut lanes = [0.0; LONGEST];
+            // SAFETY: no vector is longer.
             unsafe { simd.store(lanes.as_mut_ptr(), sum) };
             sums.copy_from_slice(&lanes[..sums.len()]);
         }
     }
 }
 
+/// The same, overwriting what it reads.
 #[inline(always)]
-fn slide(row: &[f64], side: usize, doubled: &mut [f64], sums: &mut [f64]) {
-    let radius = side / 2;
-    doubled[..radius].fill(0.0);
-    doubled[radius..radius + row.len()].copy_from_slice(row);
-    doubled[radius + row.len()..].fill(0.0);
+fn double(side: usize, doubled: &mut [f64], sums: &mut [f64]) {
     // doubled_x is the sum of `length` padded values from x on; sums_x of those from x + done back to x.
     sums.fill(0.0);
     let (mut length, mut done) = (1, 0);
@@ -119,19 +133,19 @@ fn slide(row: &[f64], side: usize, doubled: &mut [f64], sums: &mut [f64]) {
 
 /// Sums of `side` rows, centred, of an image that comes row by row from the top.
 ///
-/// Rows are taken in blocks of `side`. A window is the end of one block and the beginning of the next (van Herk 1992,
+/// Of many, rows are taken in blocks of `side`. A window is the end of one block and the beginning of the next (van Herk 1992,
 /// Gil & Werman 1993, there for maxima), and both are running sums.
 #[derive(Debug, Clone)]
 pub struct DownColumns {
     side: usize,
-    /// The block that is coming in; what has not been overwritten yet are sums to the end of the block before.
+    /// The block that is coming in. Of many rows, what has not been overwritten yet are sums to the end of the block before.
     block: Vec<Vec<f64>>,
-    /// The sum of what has come in of the block.
+    /// The sum of what has come in of the block, of many rows.
     beginning: Vec<f64>,
     /// Rows of the block that have come in.
     filled: usize,
-    /// Whether there is a block before.
-    has_block: bool,
+    /// Whether the middle of a window has come in.
+    has_begun: bool,
     sums: Vec<f64>,
 }
 
@@ -148,22 +162,43 @@ impl DownColumns {
             beginning: vec![0.0; n],
             // Rows above the image.
             filled: side / 2,
-            has_block: false,
+            has_begun: side == 1,
             sums: vec![0.0; n],
         }
     }
 
-    /// Takes the next row, or a row below the image; gives the sums around the row `side`/2 above it, if that is in the
-    /// image.
-    pub fn push(&mut self, row: Option<&[f64]>) -> Option<&[f64]> {
-        let at = self.filled;
-        match row {
-            Some(row) => {
-                self.block[at].copy_from_slice(row);
-                add(&mut self.beginning, row);
-            }
-            None => self.block[at].fill(0.0),
+    /// The next row, to be written before [`DownColumns::push`]: zeros for one below the image.
+    pub fn coming(&mut self) -> &mut [f64] {
+        &mut self.block[self.filled]
+    }
+
+    /// Takes the row that was written; gives the sums around the row `side`/2 above it, if that is in the image.
+    pub fn push(&mut self) -> Option<&[f64]> {
+        if self.side <= SMALL {
+            self.push_few()
+        } else {
+            self.push_many()
         }
+    }
+
+    fn push_few(&mut self) -> Option<&[f64]> {
+        self.filled += 1;
+        if self.filled == self.side {
+            self.filled = 0;
+            self.has_begun = true;
+        }
+        if !self.has_begun {
+            return None;
+        }
+        if self.side == 1 {
+            return Some(&self.block[0]);
+        }
+        total(&self.block, &mut self.sums);
+        Some(&self.sums)
+    }
+
+    fn push_many(&mut self) -> Option<&[f64]> {
+        add(&mut self.beginning, &self.block[self.filled]);
         self.filled += 1;
         if self.filled == self.side {
             for above in (0..self.side - 1).rev() {
@@ -171,17 +206,52 @@ impl DownColumns {
                 add(&mut head[above], &tail[0]);
             }
             self.filled = 0;
-            self.has_block = true;
+            self.has_begun = true;
             self.beginning.fill(0.0);
             return Some(&self.block[0]);
         }
-        if !self.has_block {
+        if !self.has_begun {
             return None;
         }
         self.sums.copy_from_slice(&self.beginning);
         add(&mut self.sums, &self.block[self.filled]);
         Some(&self.sums)
     }
+}
+
+/// `sum` ← the sum of some rows, element by element in their order.
+///
+/// # Panics
+/// If a row is not as long as `sum`.
+pub fn total<R: AsRef<[f64]>>(rows: &[R], sum: &mut [f64]) {
+    struct Job<'a, R>(&'a [R], &'a mut [f64]);
+    impl<R: AsRef<[f64]>> Kernel<f64> for Job<'_, R> {
+        #[inline(always)]
+        fn run<S: Simd<f64>>(self, simd: S) {
+            let Job(rows, sum) = self;
+            let n = sum.len();
+            let whole = n - n % S::LANES;
+            for at in (0..whole).step_by(S::LANES) {
+                let mut total = simd.splat(0.0);
+                for row in rows {
+                    // SAFETY: every row has n elements, as the sum has.
+                    total = unsafe { simd.add(total, simd.load(row.as_ref().as_ptr().add(at))) };
+                }
+                // SAFETY: as above.
+                unsafe { simd.store(sum.as_mut_ptr().add(at), total) };
+            }
+            for (at, sum) in sum.iter_mut().enumerate().skip(whole) {
+                *sum = 0.0;
+                for row in rows {
+                    *sum += row.as_ref()[at];
+                }
+            }
+        }
+    }
+    for row in rows {
+        assert_eq!(row.as_ref().len(), sum.len(), "rows of one length");
+    }
+    dispatch(Isa::best(), Job(rows, sum));
 }
 
 #[cfg(test)]
@@ -207,21 +277,36 @@ mod tests {
         (0..width * height).map(sum).collect()
     }
 
+    /// Sums of all windows of an image, with a margin that is wider than they need.
+    fn windows(image: &[f64], width: usize, side: usize) -> Vec<f64> {
+        let shape = Padded {
+            width,
+            margin: side / 2 + 1,
+        };
+        let mut padded = vec![0.0; image.len() / width * shape.pitch()];
+        let rows = padded.chunks_exact_mut(shape.pitch());
+        for (row, values) in rows.zip(image.chunks_exact(width)) {
+            row[shape.margin..][..width].copy_from_slice(values);
+        }
+        let mut down = DownColumns::new(side, width);
+        let (mut sums, mut scratch) = (Vec::new(), Vec::new());
+        for row in padded.chunks_exact(shape.pitch()) {
+            along_rows(row, shape, side, &mut scratch, down.coming());
+            sums.extend_from_slice(down.push().unwrap_or(&[]));
+        }
+        for _ in 0..side / 2 {
+            down.coming().fill(0.0);
+            sums.extend_from_slice(down.push().unwrap_or(&[]));
+        }
+        sums
+    }
+
     #[test]
     fn sums_of_windows() {
         for (width, height) in [(1, 1), (5, 4), (17, 9), (3, 20)] {
             let image = image(width, height);
             for side in [1, 3, 5, 7, 9, 15, 31] {
-                let mut along = vec![0.0; image.len()];
-                along_rows(&image, width, side, &mut Vec::new(), &mut along);
-                let mut down = DownColumns::new(side, width);
-                let mut sums = Vec::new();
-                for row in along.chunks_exact(width) {
-                    sums.extend_from_slice(down.push(Some(row)).unwrap_or(&[]));
-                }
-                for _ in 0..side / 2 {
-                    sums.extend_from_slice(down.push(None).unwrap_or(&[]));
-                }
+                let sums = windows(&image, width, side);
                 let expected = naive(&image, width, height, side);
                 assert_eq!(sums.len(), expected.len(), "{width} {height} {side}");
                 for (found, expected) in sums.iter().zip(&expected) {
@@ -237,14 +322,7 @@ mod tests {
         let (width, height) = (12, 12);
         let mut image = vec![1e-20; width * height];
         image[0] = 1e20;
-        let mut along = vec![0.0; image.len()];
-        along_rows(&image, width, 3, &mut Vec::new(), &mut along);
-        let mut down = DownColumns::new(3, width);
-        let mut sums = Vec::new();
-        for row in along.chunks_exact(width) {
-            sums.extend_from_slice(down.push(Some(row)).unwrap_or(&[]));
-        }
-        sums.extend_from_slice(down.push(None).unwrap_or(&[]));
+        let sums = windows(&image, width, 3);
         assert!((sums[8 * width + 8] / 9e-20 - 1.0).abs() < 1e-14);
     }
 }

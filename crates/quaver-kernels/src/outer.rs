@@ -1,6 +1,7 @@
 //! Outer products of many short vectors at once.
 
 use crate::Scalar;
+use crate::moving::Padded;
 use crate::simd::{Isa, Kernel, Simd, dispatch};
 
 /// Some coordinates of a Jacobian: `width` of them from `start` on, `step` apart, out of rows of length `n`.
@@ -55,28 +56,32 @@ pub fn transformed<T: Scalar>(
     assert_eq!(vectors.len(), n_rows * width, "vectors are V × width");
     gathered.clear();
     for row in jacobian.chunks_exact(n) {
-        let values = row[start..].iter().step_by(step).take(width);
-        gathered.extend(values.map(|x| x.to_f64()));
+        let values = row[start..].iter();
+        match step {
+            1 => gathered.extend(values.take(width).map(|x| x.to_f64())),
+            _ => gathered.extend(values.step_by(step).take(width).map(|x| x.to_f64())),
+        }
     }
     assert_eq!(gathered.len(), n_rows * width, "the stretch lies in a row");
     dispatch(Isa::best(), Job(a, gathered, width, vectors));
 }
 
-/// `planes` (V (V + 1)/2 × width) ← the lower triangles of f fᵀ for the columns f of `vectors` (V × width), entry by
-/// entry as [`crate::spectra::shares`] reads them.
+/// `planes` (V (V + 1)/2 rows) ← the lower triangles of f fᵀ for the columns f of `vectors` (V × width), entry by
+/// entry as [`Spectra`](crate::spectra::Spectra) reads them, but padded. What lies around the rows stays as it is.
 ///
 /// # Panics
 /// If the lengths do not fit.
-pub fn products(vectors: &[f64], width: usize, planes: &mut [f64]) {
-    struct Job<'a>(&'a [f64], usize, &'a mut [f64]);
+pub fn products(vectors: &[f64], shape: Padded, planes: &mut [f64]) {
+    struct Job<'a>(&'a [f64], Padded, &'a mut [f64]);
     impl Kernel<f64> for Job<'_> {
         #[inline(always)]
         fn run<S: Simd<f64>>(self, _: S) {
-            let Job(vectors, width, planes) = self;
-            let mut planes = planes.chunks_exact_mut(width);
-            for (i, a) in vectors.chunks_exact(width).enumerate() {
-                let others = vectors.chunks_exact(width).take(i + 1);
+            let Job(vectors, shape, planes) = self;
+            let mut planes = planes.chunks_exact_mut(shape.pitch());
+            for (i, a) in vectors.chunks_exact(shape.width).enumerate() {
+                let others = vectors.chunks_exact(shape.width).take(i + 1);
                 for (b, plane) in others.zip(&mut planes) {
+                    let plane = &mut plane[shape.margin..][..shape.width];
                     for ((product, a), b) in plane.iter_mut().zip(a).zip(b) {
                         *product = a * b;
                     }
@@ -84,9 +89,9 @@ pub fn products(vectors: &[f64], width: usize, planes: &mut [f64]) {
             }
         }
     }
-    let n = vectors.len() / width;
-    assert_eq!(planes.len(), crate::spectra::n_packed(n) * width);
-    dispatch(Isa::best(), Job(vectors, width, planes));
+    let n = vectors.len() / shape.width;
+    assert_eq!(planes.len(), crate::spectra::n_packed(n) * shape.pitch());
+    dispatch(Isa::best(), Job(vectors, shape, planes));
 }
 
 #[cfg(test)]
@@ -104,9 +109,16 @@ mod tests {
             step: 3,
             width: 5,
         };
-        let (mut vectors, mut planes) = (vec![0.0; v * 5], vec![0.0; 6 * 5]);
+        let shape = Padded {
+            width: 5,
+            margin: 2,
+        };
+        let (mut vectors, mut planes) = (vec![0.0; v * 5], vec![0.5; 6 * shape.pitch()]);
         transformed(&a, &jacobian, stretch, &mut Vec::new(), &mut vectors);
-        products(&vectors, 5, &mut planes);
+        products(&vectors, shape, &mut planes);
+        for row in planes.chunks_exact(shape.pitch()) {
+            assert!(row[..2].iter().chain(&row[7..]).all(|&x| x == 0.5));
+        }
         for x in 0..5 {
             let f: Vec<f64> = (0..v)
                 .map(|i| {
@@ -117,7 +129,7 @@ mod tests {
             for i in 0..v {
                 assert!((vectors[i * 5 + x] - f[i]).abs() < 1e-14);
                 for j in 0..=i {
-                    let found = planes[(i * (i + 1) / 2 + j) * 5 + x];
+                    let found = planes[(i * (i + 1) / 2 + j) * shape.pitch() + 2 + x];
                     assert!((found - f[i] * f[j]).abs() < 1e-14);
                 }
             }

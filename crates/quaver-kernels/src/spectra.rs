@@ -2,8 +2,9 @@
 //!
 //! Of a positive semidefinite M (n × n) with eigenpairs (θ_i, v_i) and the last unit vector e, a map of influence asks
 //! for two numbers per pixel: the share Σ (v_i·e)² of e that lies along eigenvalues above a cut, and the share
-//! Σ (v_i·e)² θ_i/(θ_i + λ) that a budget λ leaves of it. Eight matrices go side by side through the same steps, so that
-//! vectors of the machine are full although a matrix is tiny.
+//! Σ (v_i·e)² θ_i/(θ_i + λ) that a budget λ leaves of it. Sixteen matrices go side by side through the same steps, so that
+//! vectors of the machine are full although a matrix is tiny. Rows of matrices come one after the other; what has to be decomposed
+//! waits until there are enough of it.
 //!
 //! Both come from factors where that is exact. M + λI = L D Lᵀ gives the second: with s the last pivot without
 //! its λ, eᵀM(M + λI)⁻¹e = s/(s + λ), a quotient that loses no digits at either end. And if M − τI has positive pivots
@@ -11,10 +12,11 @@
 //! Householder reflections that leave e alone make M tridiagonal, and implicit QL steps carry the components of e along.
 //!
 //! Where M sums fewer than n vectors, M = Fᵀ F, their products N = F Fᵀ say the same with less arithmetic
-//! ([`shares_of_few`]): with g = F e, the second is gᵀ(N + λI)⁻¹g, and if N − τI has positive pivots, all of the
+//! ([`Spectra::row_of_few`]): with g = F e, the second is gᵀ(N + λI)⁻¹g, and if N − τI has positive pivots, all of the
 //! eigenvalues that are not zero count and the first is gᵀN⁻¹g. Both are the last pivots, with the other sign, of N
 //! bordered by g and 0.
 
+mod answer;
 mod decompose;
 mod factor;
 mod householder;
@@ -22,21 +24,14 @@ mod ql;
 
 use crate::simd::{Isa, Kernel, Simd, dispatch};
 use crate::simd_pair::Pair;
-use decompose::decompose;
-use factor::{Entry, Pivots, pivots};
-use ql::Tridiagonal;
+use decompose::Pending;
+use factor::Entry;
 
-/// Matrices that are factored side by side.
-const LANES: usize = 8;
+/// Matrices that go side by side: factors and QL steps are long chains, and the longest vectors' run two at once.
+const LANES: usize = 16;
 
-/// One number of each of the matrices that are factored side by side.
+/// One number of each of the matrices that go side by side.
 type Lanes = [f64; LANES];
-
-/// Matrices that are decomposed side by side: QL steps are one long chain, and the longest vectors' run two at once.
-const WIDE: usize = 16;
-
-/// One number of each of the matrices that are decomposed side by side.
-type Wide = [f64; WIDE];
 
 /// Below this share of the trace a budget is lost in the rounding of a Cholesky factor.
 const RESOLVED: f64 = 1e-10;
@@ -60,7 +55,7 @@ impl Question {
     }
 }
 
-/// The answers for a row of matrices.
+/// The answers, matrix by matrix.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Shares {
     /// Σ (v_i·e)² over the eigenvalues that count, in [0, 1]; 1 to the last bit if all do.
@@ -72,46 +67,158 @@ pub struct Shares {
 }
 
 impl Shares {
-    fn resize(&mut self, width: usize) {
-        self.kept.resize(width, 0.0);
-        self.budgeted.resize(width, 0.0);
-        self.rank.resize(width, 0);
+    /// Answers for `n_matrices` that do not move anything.
+    fn new(n_matrices: usize) -> Self {
+        Self {
+            kept: vec![0.0; n_matrices],
+            budgeted: vec![0.0; n_matrices],
+            rank: vec![0; n_matrices],
+        }
     }
 
-    fn set(&mut self, x: usize, kept: f64, budgeted: f64, rank: u32) {
-        self.kept[x] = kept;
-        self.budgeted[x] = budgeted;
-        self.rank[x] = rank;
+    fn set(&mut self, at: usize, kept: f64, budgeted: f64, rank: u32) {
+        self.kept[at] = kept;
+        self.budgeted[at] = budgeted;
+        self.rank[at] = rank;
     }
 }
 
-/// Buffers to be used again.
-#[derive(Debug, Clone, Default)]
-pub struct Scratch {
-    /// Matrices to be factored, once per shift, and a column of each.
+/// Answers one question about many n × n matrices that come in rows, of which it reads the lower triangles, entry by entry: M_ij
+/// of matrix x of a row is `planes[(i (i + 1)/2 + j) width + x]`, i ≥ j.
+#[derive(Debug)]
+pub struct Spectra {
+    isa: Isa,
+    n: usize,
+    question: Question,
+    found: Shares,
+    /// What factors overwrite, once per shift.
     pair: Vec<Entry<2>>,
     triple: Vec<Entry<3>>,
-    /// Matrices to be decomposed.
-    matrices: Vec<Wide>,
-    work: Vec<Wide>,
-    tridiagonal: Tridiagonal,
-    /// The matrices that have to be decomposed.
-    undecided: Vec<usize>,
+    /// The last matrices of a row.
+    few: Vec<Lanes>,
+    /// Those that few vectors say the same by.
+    bordered: Vec<Lanes>,
+    pending: Pending,
 }
 
-/// The matrices of a row: what [`shares`] takes.
-#[derive(Clone, Copy)]
-struct Matrices<'a> {
-    planes: &'a [f64],
-    n: usize,
-    width: usize,
-}
+impl Spectra {
+    /// For `n_matrices` n × n matrices in all.
+    ///
+    /// # Panics
+    /// If n is 0.
+    pub fn new(n: usize, question: Question, n_matrices: usize) -> Self {
+        Self::on(Isa::best(), n, question, n_matrices)
+    }
 
-impl<'a> Matrices<'a> {
-    fn new(planes: &'a [f64], n: usize, width: usize) -> Self {
+    fn on(isa: Isa, n: usize, question: Question, n_matrices: usize) -> Self {
         assert!(n > 0, "a matrix has rows");
-        assert_eq!(planes.len(), n_packed(n) * width, "n (n + 1)/2 × width");
-        Self { planes, n, width }
+        Self {
+            isa,
+            n,
+            question,
+            found: Shares::new(n_matrices),
+            pair: Vec::new(),
+            triple: Vec::new(),
+            few: vec![[0.0; LANES]; n_packed(n)],
+            bordered: Vec::new(),
+            pending: Pending::new(n),
+        }
+    }
+
+    /// The matrices of a row, the first of which is number `first` of all.
+    ///
+    /// # Panics
+    /// If `planes` is not n (n + 1)/2 × width, or there are more matrices than were said.
+    pub fn row(&mut self, planes: &[f64], first: usize) {
+        struct Job<'a>(&'a mut Spectra, &'a [f64], usize);
+        impl Kernel<f64> for Job<'_> {
+            #[inline(always)]
+            fn run<S: Simd<f64>>(self, simd: S) {
+                let Job(spectra, planes, first) = self;
+                let simd = Pair(simd);
+                // Ten classes: loops of a known length.
+                match spectra.n {
+                    9 => spectra.answer(simd, 9, planes, first),
+                    n => spectra.answer(simd, n, planes, first),
+                }
+            }
+        }
+        self.width(planes);
+        dispatch(self.isa, Job(self, planes, first));
+    }
+
+    /// The same for matrices that are sums of a few vectors' outer products, Σ f fᵀ over fewer than n of them, or as many:
+    /// component i of vector f of matrix x is `vectors[f][i width + x]`.
+    ///
+    /// # Panics
+    /// As [`Spectra::row`], and if a vector is not n × width.
+    pub fn row_of_few(&mut self, vectors: &[Vec<f64>], planes: &[f64], first: usize) {
+        struct Job<'a>(&'a mut Spectra, &'a [Vec<f64>], &'a [f64], usize);
+        impl Kernel<f64> for Job<'_> {
+            #[inline(always)]
+            fn run<S: Simd<f64>>(self, simd: S) {
+                let Job(spectra, vectors, planes, first) = self;
+                let simd = Pair(simd);
+                match (spectra.n, vectors.len()) {
+                    // Ten classes, three channels.
+                    (9, 3) => spectra.answer_few(simd, (9, 3), vectors, planes, first),
+                    (n, m) => spectra.answer_few(simd, (n, m), vectors, planes, first),
+                }
+            }
+        }
+        let width = self.width(planes);
+        for vector in vectors {
+            assert_eq!(vector.len(), self.n * width, "n × width");
+        }
+        dispatch(self.isa, Job(self, vectors, planes, first));
+    }
+
+    /// The same for matrices f fᵀ, whose one eigenvalue is ‖f‖²: their traces, and their last diagonal entries.
+    ///
+    /// # Panics
+    /// If these are not as many, or there are more matrices than were said.
+    pub fn row_of_one(&mut self, traces: &[f64], last: &[f64], first: usize) {
+        assert_eq!(traces.len(), last.len(), "one of each");
+        let lambda = self.question.lambda;
+        for (x, (&trace, &last)) in traces.iter().zip(last).enumerate() {
+            if trace <= 0.0 {
+                continue;
+            }
+            let kept = match self.n {
+                1 => 1.0,
+                _ => (last / trace).min(1.0),
+            };
+            self.found.set(first + x, kept, last / (trace + lambda), 1);
+        }
+    }
+
+    /// All answers.
+    pub fn finish(mut self) -> Shares {
+        struct Job<'a>(&'a mut Spectra);
+        impl Kernel<f64> for Job<'_> {
+            #[inline(always)]
+            fn run<S: Simd<f64>>(self, simd: S) {
+                let Spectra {
+                    n,
+                    question,
+                    found,
+                    pending,
+                    ..
+                } = self.0;
+                pending.decompose(Pair(simd), *n, *question, found);
+            }
+        }
+        dispatch(self.isa, Job(&mut self));
+        self.found
+    }
+
+    fn width(&self, planes: &[f64]) -> usize {
+        let n_entries = n_packed(self.n);
+        assert!(
+            planes.len().is_multiple_of(n_entries),
+            "n (n + 1)/2 × width"
+        );
+        planes.len() / n_entries
     }
 }
 
@@ -122,237 +229,6 @@ pub fn n_packed(n: usize) -> usize {
 
 fn at(row: usize, col: usize) -> usize {
     row * (row + 1) / 2 + col
-}
-
-/// Answers `question` for `width` matrices n × n, of which `planes` holds the lower triangles, entry by entry:
-/// M_ij of matrix x is `planes[(i (i + 1)/2 + j) width + x]`, i ≥ j.
-///
-/// # Panics
-/// If there are no rows, or `planes` is not n (n + 1)/2 × `width`.
-pub fn shares(
-    planes: &[f64],
-    n: usize,
-    width: usize,
-    question: Question,
-    scratch: &mut Scratch,
-    shares: &mut Shares,
-) {
-    let matrices = Matrices::new(planes, n, width);
-    shares_on(Isa::best(), matrices, question, scratch, shares);
-}
-
-fn shares_on(
-    isa: Isa,
-    matrices: Matrices<'_>,
-    question: Question,
-    scratch: &mut Scratch,
-    shares: &mut Shares,
-) {
-    struct Job<'a>(Matrices<'a>, Question, &'a mut Scratch, &'a mut Shares);
-    impl Kernel<f64> for Job<'_> {
-        #[inline(always)]
-        fn run<S: Simd<f64>>(self, simd: S) {
-            // Ten classes: loops of a known length.
-            let Job(matrices, question, scratch, shares) = self;
-            match matrices.n {
-                9 => answer(
-                    simd,
-                    Matrices { n: 9, ..matrices },
-                    question,
-                    scratch,
-                    shares,
-                ),
-                _ => answer(simd, matrices, question, scratch, shares),
-            }
-        }
-    }
-    let job = Job(matrices, question, scratch, shares);
-    dispatch(isa, job);
-}
-
-/// The same for matrices that are sums of a few vectors' outer products, Σ f fᵀ over fewer than n of them, or as many:
-/// component i of vector f of matrix x is `vectors[f][i width + x]`.
-///
-/// # Panics
-/// As [`shares`], and if a vector is not n × `width`.
-pub fn shares_of_few(
-    vectors: &[Vec<f64>],
-    planes: &[f64],
-    n: usize,
-    width: usize,
-    question: Question,
-    scratch: &mut Scratch,
-    shares: &mut Shares,
-) {
-    struct Job<'a>(
-        &'a [Vec<f64>],
-        Matrices<'a>,
-        Question,
-        &'a mut Scratch,
-        &'a mut Shares,
-    );
-    impl Kernel<f64> for Job<'_> {
-        #[inline(always)]
-        fn run<S: Simd<f64>>(self, simd: S) {
-            answer_few(simd, self.0, self.1, self.2, self.3, self.4);
-        }
-    }
-    let matrices = Matrices::new(planes, n, width);
-    for vector in vectors {
-        assert_eq!(vector.len(), n * width, "n × width");
-    }
-    let job = Job(vectors, matrices, question, scratch, shares);
-    dispatch(Isa::best(), job);
-}
-
-#[inline(always)]
-fn answer<S: Simd<f64>>(
-    simd: S,
-    matrices: Matrices<'_>,
-    question: Question,
-    scratch: &mut Scratch,
-    shares: &mut Shares,
-) {
-    let Matrices { planes, n, width } = matrices;
-    shares.resize(width);
-    scratch.pair.resize(n_packed(n) + n, Entry::ZERO);
-    scratch.undecided.clear();
-    let rtol = question.resolved_rtol(n);
-    let (pair, column) = scratch.pair.split_at_mut(n_packed(n));
-    for start in (0..width).step_by(LANES) {
-        let count = LANES.min(width - start);
-        for (entry, plane) in pair.iter_mut().zip(planes.chunks_exact(width)) {
-            let lanes = lanes_of(&plane[start..start + count]);
-            *entry = Entry([lanes; 2]);
-        }
-        let traces = sum((0..n).map(|i| pair[at(i, i)].0[0]));
-        let cut = traces.map(|trace| -rtol * trace);
-        let shifts = Entry([[question.lambda; LANES], cut]);
-        let Pivots { last, least } = pivots(simd, pair, n, &shifts, column);
-        for lane in 0..count {
-            let x = start + lane;
-            if traces[lane] <= 0.0 {
-                shares.set(x, 0.0, 0.0, 0);
-                continue;
-            }
-            let with_budget = budgeted(last.0[0][lane], question.lambda);
-            shares.set(x, 1.0, with_budget, n as u32);
-            let is_full = least.0[1][lane].min(last.0[1][lane] + cut[lane]) > 0.0;
-            if !(is_full && question.lambda >= RESOLVED * traces[lane]) {
-                scratch.undecided.push(x);
-            }
-        }
-    }
-    decompose_undecided(simd, matrices, question, scratch, shares);
-}
-
-#[inline(always)]
-fn answer_few<S: Simd<f64>>(
-    simd: S,
-    vectors: &[Vec<f64>],
-    matrices: Matrices<'_>,
-    question: Question,
-    scratch: &mut Scratch,
-    shares: &mut Shares,
-) {
-    let Matrices { n, width, .. } = matrices;
-    let m = vectors.len();
-    shares.resize(width);
-    scratch.triple.resize(n_packed(m + 1) + m + 1, Entry::ZERO);
-    scratch.undecided.clear();
-    let rtol = question.resolved_rtol(n);
-    let (triple, column) = scratch.triple.split_at_mut(n_packed(m + 1));
-    for start in (0..width).step_by(LANES) {
-        let count = LANES.min(width - start);
-        let part = |vector: &[f64], at: usize| {
-            lanes_of(&vector[at * width + start..at * width + start + count])
-        };
-        for i in 0..m {
-            for j in 0..=i {
-                let mut sum = [0.0; LANES];
-                for at in 0..n {
-                    let (a, b) = (part(&vectors[i], at), part(&vectors[j], at));
-                    for lane in 0..LANES {
-                        sum[lane] += a[lane] * b[lane];
-                    }
-                }
-                triple[at(i, j)] = Entry([sum; 3]);
-            }
-            triple[at(m, i)] = Entry([part(&vectors[i], n - 1); 3]);
-        }
-        triple[at(m, m)] = Entry::ZERO;
-        let traces = sum((0..m).map(|i| triple[at(i, i)].0[0]));
-        let cut = traces.map(|trace| -rtol * trace);
-        let shifts = Entry([[question.lambda; LANES], cut, [0.0; LANES]]);
-        let Pivots { last, least } = pivots(simd, triple, m + 1, &shifts, column);
-        for (lane, &trace) in traces[..count].iter().enumerate() {
-            let x = start + lane;
-            if trace <= 0.0 {
-                shares.set(x, 0.0, 0.0, 0);
-                continue;
-            }
-            let share = |pivot: f64| (-pivot).clamp(0.0, 1.0);
-            shares.set(x, share(last.0[2][lane]), share(last.0[0][lane]), m as u32);
-            if !(least.0[1][lane] > 0.0 && question.lambda >= RESOLVED * trace) {
-                scratch.undecided.push(x);
-            }
-        }
-    }
-    decompose_undecided(simd, matrices, question, scratch, shares);
-}
-
-/// Decomposes what factors have not decided.
-#[inline(always)]
-fn decompose_undecided<S: Simd<f64>>(
-    simd: S,
-    matrices: Matrices<'_>,
-    question: Question,
-    scratch: &mut Scratch,
-    shares: &mut Shares,
-) {
-    let Matrices { planes, n, width } = matrices;
-    let undecided = std::mem::take(&mut scratch.undecided);
-    scratch.matrices.resize(n_packed(n), [0.0; WIDE]);
-    for some in undecided.chunks(WIDE) {
-        for (lanes, plane) in scratch.matrices.iter_mut().zip(planes.chunks_exact(width)) {
-            for (lane, value) in lanes.iter_mut().enumerate() {
-                *value = plane[some[lane.min(some.len() - 1)]];
-            }
-        }
-        let rtol = question.resolved_rtol(n);
-        decompose(Pair(simd), some, n, rtol, question.lambda, scratch, shares);
-    }
-    scratch.undecided = undecided;
-}
-
-/// Up to [`LANES`] values, and zeros.
-#[inline(always)]
-fn lanes_of(values: &[f64]) -> Lanes {
-    match values.try_into() {
-        Ok(lanes) => lanes,
-        Err(_) => std::array::from_fn(|lane| values.get(lane).copied().unwrap_or(0.0)),
-    }
-}
-
-#[inline(always)]
-fn budgeted(last: f64, lambda: f64) -> f64 {
-    let last = last.max(0.0);
-    if lambda.is_infinite() || last == 0.0 {
-        0.0
-    } else {
-        last / (last + lambda)
-    }
-}
-
-#[inline(always)]
-fn sum<const N: usize>(terms: impl Iterator<Item = [f64; N]>) -> [f64; N] {
-    let mut sum = [0.0; N];
-    for term in terms {
-        for (sum, x) in sum.iter_mut().zip(&term) {
-            *sum += x;
-        }
-    }
-    sum
 }
 
 /// The vector from `start` on.

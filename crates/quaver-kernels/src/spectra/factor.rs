@@ -21,44 +21,93 @@ pub(super) struct Pivots<const SHIFTS: usize> {
     pub(super) least: Entry<SHIFTS>,
 }
 
-/// Factors M + shift I = L D Lᵀ for every shift. `m` holds M once per shift and is overwritten; `column` holds n entries.
+/// Matrices side by side where they lie: entry after entry, `pitch` numbers apart, [`LANES`] of each.
+#[derive(Clone, Copy)]
+pub(super) struct Matrices<'a> {
+    entries: &'a [f64],
+    pitch: usize,
+}
+
+impl<'a> Matrices<'a> {
+    pub(super) fn new(entries: &'a [f64], pitch: usize) -> Self {
+        Self { entries, pitch }
+    }
+
+    /// Some numbers of an entry.
+    #[inline(always)]
+    pub(super) fn load<S: Simd<f64>>(&self, simd: S, entry: usize, start: usize) -> S::V {
+        let at = entry * self.pitch + start;
+        let lanes = &self.entries[at..at + S::LANES];
+        // SAFETY: a whole vector.
+        unsafe { simd.load(lanes.as_ptr()) }
+    }
+
+    /// Numbers of the diagonal added up.
+    #[inline(always)]
+    pub(super) fn traces<S: Simd<f64>>(&self, simd: S, n: usize) -> Lanes {
+        let mut traces = [0.0; LANES];
+        for start in (0..LANES).step_by(S::LANES) {
+            let mut sum = simd.splat(0.0);
+            for i in 0..n {
+                sum = simd.add(sum, self.load(simd, at(i, i), start));
+            }
+            store(simd, &mut traces, start, sum);
+        }
+        traces
+    }
+}
+
+/// Factors M + shift I = L D Lᵀ for every shift. `rest` and `column`, n (n + 1)/2 and n entries, are overwritten.
 #[inline(always)]
 pub(super) fn pivots<S: Simd<f64>, const SHIFTS: usize>(
     simd: S,
-    m: &mut [Entry<SHIFTS>],
+    m: Matrices<'_>,
     n: usize,
     shifts: &Entry<SHIFTS>,
+    rest: &mut [Entry<SHIFTS>],
     column: &mut [Entry<SHIFTS>],
 ) -> Pivots<SHIFTS> {
-    let (m, column) = (&mut m[..n_packed(n)], &mut column[..n]);
-    let one = simd.splat(1.0);
+    let (rest, column) = (&mut rest[..n_packed(n)], &mut column[..n]);
+    let (zero, one) = (simd.splat(0.0), simd.splat(1.0));
     let smallest = simd.splat(f64::MIN_POSITIVE);
     let mut least = Entry([[f64::INFINITY; LANES]; SHIFTS]);
+    let mut last = Entry::ZERO;
     for start in (0..LANES).step_by(S::LANES) {
         let mut inverse = [one; SHIFTS];
-        for k in 0..n - 1 {
+        for k in 0..n {
             for (shift, inverse) in inverse.iter_mut().enumerate() {
-                let pivot = load(simd, &m[at(k, k)].0[shift], start);
+                let pivot = match k {
+                    0 => m.load(simd, 0, start),
+                    _ => load(simd, &rest[at(k, k)].0[shift], start),
+                };
+                if k == n - 1 {
+                    store(simd, &mut last.0[shift], start, pivot);
+                    continue;
+                }
                 let shifted = simd.add(pivot, load(simd, &shifts.0[shift], start));
                 let lesser = simd.min(load(simd, &least.0[shift], start), shifted);
                 store(simd, &mut least.0[shift], start, lesser);
                 *inverse = simd.div(one, simd.max(shifted, smallest));
             }
             for i in k + 1..n {
-                let row = &mut m[at(i, k)..=at(i, i)];
-                let Some((first, row)) = row.split_first_mut() else {
-                    continue;
-                };
                 let mut minus = inverse;
                 for (shift, minus) in minus.iter_mut().enumerate() {
-                    let first = load(simd, &first.0[shift], start);
+                    let first = match k {
+                        0 => m.load(simd, at(i, 0), start),
+                        _ => load(simd, &rest[at(i, k)].0[shift], start),
+                    };
                     store(simd, &mut column[i].0[shift], start, first);
-                    *minus = simd.mul(*minus, simd.sub(simd.splat(0.0), first));
+                    *minus = simd.mul(*minus, simd.sub(zero, first));
                 }
-                for (entry, other) in row.iter_mut().zip(&column[k + 1..=i]) {
+                for j in k + 1..=i {
+                    let entry = &mut rest[at(i, j)];
                     for (shift, &minus) in minus.iter().enumerate() {
-                        let old = load(simd, &entry.0[shift], start);
-                        let other = load(simd, &other.0[shift], start);
+                        // The matrices are read where they lie.
+                        let old = match k {
+                            0 => m.load(simd, at(i, j), start),
+                            _ => load(simd, &entry.0[shift], start),
+                        };
+                        let other = load(simd, &column[j].0[shift], start);
                         let new = simd.mul_add(minus, other, old);
                         store(simd, &mut entry.0[shift], start, new);
                     }
@@ -66,8 +115,5 @@ pub(super) fn pivots<S: Simd<f64>, const SHIFTS: usize>(
             }
         }
     }
-    Pivots {
-        last: m[at(n - 1, n - 1)],
-        least,
-    }
+    Pivots { last, least }
 }

@@ -1,21 +1,21 @@
 //! Symmetric matrices side by side become tridiagonal by reflections of all coordinates but the last.
 
 use super::ql::Tridiagonal;
-use super::{WIDE, Wide, at, load, store};
+use super::{LANES, Lanes, at, load, store};
 use crate::simd::Simd;
 
 /// M, which is overwritten, becomes `t`. `work` holds n entries.
 #[inline(always)]
 pub(super) fn tridiagonalise<S: Simd<f64>>(
     simd: S,
-    m: &mut [Wide],
+    m: &mut [Lanes],
     n: usize,
-    work: &mut [Wide],
+    work: &mut [Lanes],
     t: &mut Tridiagonal,
 ) {
     for lanes in [&mut t.d, &mut t.e, &mut t.unit, &mut t.column] {
         lanes.clear();
-        lanes.resize(n, [0.0; WIDE]);
+        lanes.resize(n, [0.0; LANES]);
     }
     for i in (1..n).rev() {
         let (above, row) = m.split_at_mut(at(i, 0));
@@ -24,13 +24,13 @@ pub(super) fn tridiagonalise<S: Simd<f64>>(
             t.e[0] = row[0];
             break;
         }
-        for start in (0..WIDE).step_by(S::LANES) {
+        for start in (0..LANES).step_by(S::LANES) {
             let alpha = reflect(simd, above, &mut row[..i], &mut work[..i], start);
             store(simd, &mut t.e[i - 1], start, alpha);
         }
     }
     t.d[0] = m[0];
-    t.unit[n - 1] = [1.0; WIDE];
+    t.unit[n - 1] = [1.0; LANES];
     t.column[n - 1] = t.d[n - 1];
     if n > 1 {
         t.column[n - 2] = t.e[n - 2];
@@ -42,9 +42,9 @@ pub(super) fn tridiagonalise<S: Simd<f64>>(
 #[inline(always)]
 fn reflect<S: Simd<f64>>(
     simd: S,
-    a: &mut [Wide],
-    v: &mut [Wide],
-    q: &mut [Wide],
+    a: &mut [Lanes],
+    v: &mut [Lanes],
+    q: &mut [Lanes],
     start: usize,
 ) -> S::V {
     let (zero, one) = (simd.splat(0.0), simd.splat(1.0));
@@ -62,14 +62,14 @@ fn reflect<S: Simd<f64>>(
     store(simd, &mut v[n - 1], start, simd.sub(end, alpha));
 
     for row in 0..n {
-        let v_row = load(simd, &v[row], start);
-        let (before, diagonal) = a[at(row, 0)..=at(row, row)].split_at(row);
-        let mut sum = simd.mul(load(simd, &diagonal[0], start), v_row);
-        for ((a, v), q) in before.iter().zip(v.iter()).zip(q.iter_mut()) {
-            let a = load(simd, a, start);
+        // Half of A is there: what is right of the diagonal lies below it.
+        let mut sum = zero;
+        for (a, v) in a[at(row, 0)..=at(row, row)].iter().zip(v.iter()) {
+            sum = simd.mul_add(load(simd, a, start), load(simd, v, start), sum);
+        }
+        for (below, v) in (row + 1..n).zip(&v[row + 1..n]) {
+            let a = load(simd, &a[at(below, row)], start);
             sum = simd.mul_add(a, load(simd, v, start), sum);
-            let other = simd.mul_add(a, v_row, load(simd, q, start));
-            store(simd, q, start, other);
         }
         store(simd, &mut q[row], start, sum);
     }

@@ -1,6 +1,6 @@
 //! Implicit QL steps on tridiagonal matrices side by side, which carry two vectors along.
 
-use super::{WIDE, Wide, load, store};
+use super::{LANES, Lanes, load, store};
 use crate::simd::Simd;
 
 /// QL steps per eigenvalue; about two are needed.
@@ -9,37 +9,46 @@ const MAX_STEPS: usize = 40;
 /// d and e of a tridiagonal matrix, e_i between i and i + 1, and the components of two vectors in its coordinates.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Tridiagonal {
-    pub(super) d: Vec<Wide>,
-    pub(super) e: Vec<Wide>,
+    pub(super) d: Vec<Lanes>,
+    pub(super) e: Vec<Lanes>,
     /// Of the last unit vector.
-    pub(super) unit: Vec<Wide>,
+    pub(super) unit: Vec<Lanes>,
     /// Of the last column of M.
-    pub(super) column: Vec<Wide>,
+    pub(super) column: Vec<Lanes>,
 }
 
 /// Implicit QL steps until no matrix has an off-diagonal left. The matrices have trace 1.
 #[inline(always)]
 pub(super) fn diagonalise<S: Simd<f64>>(simd: S, t: &mut Tridiagonal, n: usize) {
-    for start in (0..WIDE).step_by(S::LANES) {
+    for start in (0..LANES).step_by(S::LANES) {
         for l in 0..n {
             for _ in 0..MAX_STEPS {
                 let ends = ends(simd, t, n, l, start);
-                let mut found = [0.0; WIDE];
-                store(simd, &mut found, start, ends);
-                let bottom = found.iter().fold(l as f64, |most, &end| most.max(end)) as usize;
+                let bottom = largest(simd, ends, start);
                 if bottom == l {
                     break;
                 }
                 step(simd, t, l, bottom, ends, start);
-                for (lane, &end) in found.iter().enumerate() {
-                    let end = end as usize;
-                    if end > l && end < n - 1 {
-                        t.e[end][lane] = 0.0;
-                    }
-                }
             }
         }
     }
+}
+
+/// The largest of whole numbers.
+#[inline(always)]
+fn largest<S: Simd<f64>>(simd: S, ends: S::V, start: usize) -> usize {
+    let mut found = [0.0; LANES];
+    store(simd, &mut found, start, ends);
+    // Halves against each other: one after the other they are a long chain.
+    let mut n = LANES;
+    while n > 1 {
+        n /= 2;
+        let (low, high) = found.split_at_mut(n);
+        for (low, &mut high) in low.iter_mut().zip(high) {
+            *low = if *low < high { high } else { *low };
+        }
+    }
+    found[0] as usize
 }
 
 /// Where the block that starts at l ends, matrix by matrix.

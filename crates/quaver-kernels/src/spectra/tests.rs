@@ -61,6 +61,26 @@ fn matrix(numbers: &mut Numbers, n: usize, rank: usize, decay: f64, scale: f64) 
     m
 }
 
+/// A row of matrices, entry by entry.
+fn planes_of(matrices: &[Vec<Vec<f64>>]) -> Vec<f64> {
+    let (n, width) = (matrices[0].len(), matrices.len());
+    let mut planes = vec![0.0; n_packed(n) * width];
+    for (x, m) in matrices.iter().enumerate() {
+        for i in 0..n {
+            for j in 0..=i {
+                planes[at(i, j) * width + x] = m[i][j];
+            }
+        }
+    }
+    planes
+}
+
+fn of_row(planes: &[f64], n: usize, width: usize, question: Question) -> Shares {
+    let mut spectra = Spectra::new(n, question, width);
+    spectra.row(planes, 0);
+    spectra.finish()
+}
+
 /// How many matrices rounding cannot have decided, on every instruction set.
 fn check(matrices: &[Vec<Vec<f64>>], question: Question, tolerance: f64) -> usize {
     let isas = Isa::available();
@@ -72,22 +92,10 @@ fn check(matrices: &[Vec<Vec<f64>>], question: Question, tolerance: f64) -> usiz
 
 fn check_on(isa: Isa, matrices: &[Vec<Vec<f64>>], question: Question, tolerance: f64) -> usize {
     let (n, width) = (matrices[0].len(), matrices.len());
-    let mut planes = vec![0.0; n_packed(n) * width];
-    for (x, m) in matrices.iter().enumerate() {
-        for i in 0..n {
-            for j in 0..=i {
-                planes[at(i, j) * width + x] = m[i][j];
-            }
-        }
-    }
-    let mut found = Shares::default();
-    shares_on(
-        isa,
-        Matrices::new(&planes, n, width),
-        question,
-        &mut Scratch::default(),
-        &mut found,
-    );
+    let planes = planes_of(matrices);
+    let mut spectra = Spectra::on(isa, n, question, width);
+    spectra.row(&planes, 0);
+    let found = spectra.finish();
     let mut n_compared = 0;
     for (x, m) in matrices.iter().enumerate() {
         let pairs = jacobi(m.clone());
@@ -167,18 +175,10 @@ fn few_vectors_say_the_same() {
                 }
             }
             let question = Question { rtol: 1e-6, lambda };
-            let mut scratch = Scratch::default();
-            let (mut all, mut few) = (Shares::default(), Shares::default());
-            shares(&planes, n, width, question, &mut scratch, &mut all);
-            shares_of_few(
-                &vectors,
-                &planes,
-                n,
-                width,
-                question,
-                &mut scratch,
-                &mut few,
-            );
+            let all = of_row(&planes, n, width, question);
+            let mut few = Spectra::new(n, question, width);
+            few.row_of_few(&vectors, &planes, 0);
+            let few = few.finish();
             assert_eq!(few.rank, all.rank);
             let expected: Vec<u32> = (0..width)
                 .map(|x| m as u32 - u32::from(x == 2 || (x == 1 && m > 1)))
@@ -192,14 +192,55 @@ fn few_vectors_say_the_same() {
     }
 }
 
+/// Who is decomposed with whom, and when, changes no bit.
+#[test]
+fn what_waits_for_others_comes_out_the_same() {
+    let mut numbers = Numbers(5);
+    let n = 9;
+    let question = Question {
+        rtol: 1e-6,
+        lambda: 1e-2,
+    };
+    // Of full rank, below it, nothing at all: every third, so that parts of a row are full, open, and both.
+    let all: Vec<_> = (0..100)
+        .map(|x| match (x / 16 % 2, x % 3) {
+            (0, 0) => vec![vec![0.0; n]; n],
+            (0, 1) => matrix(&mut numbers, n, 12, 1.0, 1.0),
+            _ => matrix(&mut numbers, n, 4, 0.3, 1.0),
+        })
+        .collect();
+    let alone: Vec<Shares> = all
+        .iter()
+        .map(|m| of_row(&planes_of(std::slice::from_ref(m)), n, 1, question))
+        .collect();
+    for width in [1, 5, 16, 33, 100] {
+        let mut spectra = Spectra::new(n, question, all.len());
+        for (row, matrices) in all.chunks(width).enumerate() {
+            spectra.row(&planes_of(matrices), row * width);
+        }
+        let found = spectra.finish();
+        for (x, alone) in alone.iter().enumerate() {
+            assert_eq!(found.rank[x], alone.rank[0], "{width} {x}");
+            assert_eq!(found.kept[x].to_bits(), alone.kept[0].to_bits());
+            assert_eq!(found.budgeted[x].to_bits(), alone.budgeted[0].to_bits());
+        }
+        let n_open = found.rank.iter().filter(|&&rank| rank == 4).count();
+        assert!(n_open > 50, "{n_open} are decomposed");
+    }
+}
+
 #[test]
 fn one_vector_by_hand() {
     // f = (3, 4): M = f fᵀ, θ = 25 along f/5, whose last component is 4/5.
     let found = |lambda| {
-        let mut found = Shares::default();
         let question = Question { rtol: 1e-6, lambda };
-        let planes = [9.0, 12.0, 16.0];
-        shares(&planes, 2, 1, question, &mut Scratch::default(), &mut found);
+        let found = of_row(&[9.0, 12.0, 16.0], 2, 1, question);
+        let mut one = Spectra::new(2, question, 1);
+        one.row_of_one(&[25.0], &[16.0], 0);
+        let one = one.finish();
+        assert_eq!(one.rank, found.rank);
+        assert!((one.kept[0] - found.kept[0]).abs() < 1e-15);
+        assert!((one.budgeted[0] - found.budgeted[0]).abs() < 1e-15);
         found
     };
     let once = found(25.0);
@@ -213,15 +254,16 @@ fn one_vector_by_hand() {
 
 #[test]
 fn nothing_moves() {
-    let mut found = Shares::default();
     let question = Question {
         rtol: 1e-6,
         lambda: 1.0,
     };
-    let (planes, mut scratch) = ([0.0; 12], Scratch::default());
-    shares(&planes, 2, 4, question, &mut scratch, &mut found);
-    assert_eq!((found.rank, found.kept), (vec![0; 4], vec![0.0; 4]));
-    assert_eq!(found.budgeted, [0.0; 4]);
+    let mut spectra = Spectra::new(2, question, 6);
+    spectra.row(&[0.0; 12], 0);
+    spectra.row_of_one(&[0.0; 2], &[0.0; 2], 4);
+    let found = spectra.finish();
+    assert_eq!((found.rank, found.kept), (vec![0; 6], vec![0.0; 6]));
+    assert_eq!(found.budgeted, [0.0; 6]);
 }
 
 /// A spectrum over twenty decades, of which the cut leaves part: what a confident network gives.

@@ -48,12 +48,9 @@ pub(super) fn measure<T: Real>(
                     let found = published.of(&columns)?;
                     (fi[x], rank[x]) = (found.fi, found.rank as f64);
                 }
-                for (measure, values) in
-                    [(MapMeasure::CompatFi, &fi), (MapMeasure::CompatRank, &rank)]
-                {
-                    if let Some(cells) = planes.row_mut(measure, scale, region, y) {
-                        cells.copy_from_slice(values);
-                    }
+                if let Some(first) = planes.first(scale, region, y) {
+                    planes.fill(MapMeasure::CompatFi, first, &fi, |x| x);
+                    planes.fill(MapMeasure::CompatRank, first, &rank, |x| x);
                 }
             }
         }

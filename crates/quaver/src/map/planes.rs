@@ -19,36 +19,49 @@ pub(super) struct Planes {
 
 impl Planes {
     pub(super) fn new(measures: &[MapMeasure], n_scales: usize, axes: ImageAxes) -> Self {
-        let n = n_scales * axes.regions().len() * axes.n_pixels();
-        Self {
+        let mut planes = Self {
             axes,
             n_scales,
-            values: measures.iter().map(|&m| (m, vec![0.0; n])).collect(),
-        }
+            values: Vec::new(),
+        };
+        let n = planes.n_windows();
+        planes.values = measures.iter().map(|&m| (m, vec![0.0; n])).collect();
+        planes
     }
 
-    fn start(&self, scale: usize, region: Region) -> Option<usize> {
+    /// Windows of all scales and regions.
+    pub(super) fn n_windows(&self) -> usize {
+        self.n_scales * self.axes.regions().len() * self.axes.n_pixels()
+    }
+
+    /// The number, among all windows, of the first of row `y` of a map.
+    pub(super) fn first(&self, scale: usize, region: Region, y: usize) -> Option<usize> {
         let place = self.axes.place(region).filter(|_| scale < self.n_scales)?;
-        Some((scale * self.axes.regions().len() + place) * self.axes.n_pixels())
+        let map = scale * self.axes.regions().len() + place;
+        Some(map * self.axes.n_pixels() + y * self.axes.width)
     }
 
     pub(super) fn get(&self, measure: MapMeasure, scale: usize, region: Region) -> Option<&[f64]> {
-        let start = self.start(scale, region)?;
+        let start = self.first(scale, region, 0)?;
         let (_, values) = self.values.iter().find(|(have, _)| *have == measure)?;
         values.get(start..start + self.axes.n_pixels())
     }
 
-    /// Row `y` of a map, to be filled; `None` for a measure that is not wanted.
-    pub(super) fn row_mut(
+    /// Fills in a measure of the windows from number `first` on, if it is wanted: `value` of each of `of`.
+    pub(super) fn fill<T: Copy>(
         &mut self,
         measure: MapMeasure,
-        scale: usize,
-        region: Region,
-        y: usize,
-    ) -> Option<&mut [f64]> {
-        let start = self.start(scale, region)? + y * self.axes.width;
-        let (_, values) = self.values.iter_mut().find(|(have, _)| *have == measure)?;
-        values.get_mut(start..start + self.axes.width)
+        first: usize,
+        of: &[T],
+        value: impl Fn(T) -> f64,
+    ) {
+        let wanted = self.values.iter_mut().find(|(have, _)| *have == measure);
+        if let Some((_, values)) = wanted {
+            let cells = values[first..].iter_mut();
+            cells
+                .zip(of)
+                .for_each(|(cell, &number)| *cell = value(number));
+        }
     }
 }
 

@@ -8,9 +8,9 @@
 use quaver_engine::Real;
 use quaver_geometry::Whitening;
 use quaver_kernels::elementwise::add;
-use quaver_kernels::moving::{DownColumns, along_rows};
+use quaver_kernels::moving::{DownColumns, Padded, along_rows, total};
 use quaver_kernels::outer::{Stretch, products, transformed};
-use quaver_kernels::spectra::{Question, Scratch, Shares, n_packed, shares, shares_of_few};
+use quaver_kernels::spectra::{Question, Spectra, n_packed};
 
 use super::planes::Planes;
 use super::{ImageAxes, MapMeasure, Region};
@@ -64,16 +64,19 @@ impl<T: Real> Windows<'_, T> {
             ..
         } = self.axes;
         let v = self.n_free();
+        let shape = Padded {
+            width,
+            margin: self.scales.iter().max().map_or(0, |side| side / 2),
+        };
         let n_row = n_packed(v) * width;
         let mut vectors = vec![vec![0.0; v * width]; channels];
-        let (mut gathered, mut padded) = (Vec::new(), Vec::new());
-        let mut pixels = vec![vec![0.0; n_row]; channels];
-        let (mut along, mut total) = (vec![0.0; n_row], vec![0.0; n_row]);
+        let (mut gathered, mut doubled) = (Vec::new(), Vec::new());
+        let mut pixels = vec![vec![0.0; n_packed(v) * shape.pitch()]; channels];
+        let mut whole = vec![0.0; n_row];
         let columns = |&side: &usize| vec![DownColumns::new(side, n_row); channels];
         let mut down: Vec<Vec<DownColumns>> = self.scales.iter().map(columns).collect();
-        let reach = self.scales.iter().max().map_or(0, |side| side / 2);
 
-        for y in 0..height + reach {
+        for y in 0..height + shape.margin {
             if y < height {
                 let rows = pixels.iter_mut().zip(&mut vectors);
                 for (channel, (pixels, vectors)) in rows.enumerate() {
@@ -85,47 +88,42 @@ impl<T: Real> Windows<'_, T> {
                         width,
                     };
                     transformed(transform, self.jacobian, stretch, &mut gathered, vectors);
-                    products(vectors, width, pixels);
+                    products(vectors, shape, pixels);
                 }
             }
             for (scale, (&side, down)) in self.scales.iter().zip(&mut down).enumerate() {
                 if y >= height + side / 2 {
                     continue;
                 }
-                total.fill(0.0);
-                let mut is_complete = false;
-                for (channel, down) in down.iter_mut().enumerate() {
-                    let row = match y < height {
-                        true => {
-                            along_rows(&pixels[channel], width, side, &mut padded, &mut along);
-                            Some(along.as_slice())
-                        }
-                        false => None,
-                    };
-                    let Some(sums) = down.push(row) else { continue };
-                    is_complete = true;
-                    let region = match channels {
-                        1 => Region::All,
-                        _ => Region::Channel(channel),
-                    };
-                    visit(Row {
-                        scale,
-                        region,
-                        y: y - side / 2,
-                        planes: sums,
-                        few: None,
-                    })?;
-                    add(&mut total, sums);
+                let mut all = Vec::with_capacity(channels);
+                for (down, pixels) in down.iter_mut().zip(&pixels) {
+                    let coming = down.coming();
+                    match y < height {
+                        true => along_rows(pixels, shape, side, &mut doubled, coming),
+                        false => coming.fill(0.0),
+                    }
+                    all.extend(down.push());
                 }
-                if is_complete && channels > 1 {
-                    visit(Row {
-                        scale,
-                        region: Region::All,
-                        y: y - side / 2,
-                        planes: &total,
-                        few: (side == 1 && channels < v).then_some(vectors.as_slice()),
-                    })?;
+                if all.is_empty() {
+                    continue;
                 }
+                let row = |region, planes, few| Row {
+                    scale,
+                    region,
+                    y: y - side / 2,
+                    planes,
+                    few,
+                };
+                if let [sums] = *all {
+                    visit(row(Region::All, sums, None))?;
+                    continue;
+                }
+                for (channel, &sums) in all.iter().enumerate() {
+                    visit(row(Region::Channel(channel), sums, None))?;
+                }
+                total(&all, &mut whole);
+                let few = (side == 1 && channels < v).then_some(vectors.as_slice());
+                visit(row(Region::All, &whole, few))?;
             }
         }
         Ok(())
@@ -140,82 +138,40 @@ impl<T: Real> Windows<'_, T> {
         planes: &mut Planes,
     ) {
         let (n, width) = (self.n_free(), self.axes.width);
-        let (mut scratch, mut found) = (Scratch::default(), Shares::default());
+        let mut spectra = Spectra::new(n, question, planes.n_windows());
         let mut traces = vec![0.0; width];
         let visited: Result<(), std::convert::Infallible> = self.slide(transform, |row| {
+            let Some(first) = planes.first(row.scale, row.region, row.y) else {
+                return Ok(());
+            };
             let plane = |at: usize| &row.planes[at * width..(at + 1) * width];
             traces.fill(0.0);
             for i in 0..n {
                 add(&mut traces, plane(n_packed(i + 1) - 1));
             }
             let last = plane(n_packed(n) - 1);
-            if self.scales[row.scale] == 1 && (self.axes.channels == 1 || row.region != Region::All)
-            {
-                single(&traces, last, n, question, &mut found);
-            } else if let Some(vectors) = row.few {
-                let planes = row.planes;
-                shares_of_few(
-                    vectors,
-                    planes,
-                    n,
-                    width,
-                    question,
-                    &mut scratch,
-                    &mut found,
-                );
-            } else {
-                shares(row.planes, n, width, question, &mut scratch, &mut found);
+            let is_of_one = self.axes.channels == 1 || row.region != Region::All;
+            match row.few {
+                _ if self.scales[row.scale] == 1 && is_of_one => {
+                    spectra.row_of_one(&traces, last, first);
+                }
+                Some(vectors) => spectra.row_of_few(vectors, row.planes, first),
+                None => spectra.row(row.planes, first),
             }
-            let fi_max = whitening.fi_max();
-            let Shares {
-                kept,
-                budgeted,
-                rank,
-            } = &found;
             let (metric, gradient) = (whitening.metric(), whitening.gradient());
-            put(planes, &row, MapMeasure::Fi, |x| fi_max * kept[x]);
-            put(planes, &row, MapMeasure::Saturation, |x| kept[x]);
-            put(planes, &row, MapMeasure::Rank, |x| f64::from(rank[x]));
-            put(planes, &row, MapMeasure::FiLambda, |x| fi_max * budgeted[x]);
-            put(planes, &row, MapMeasure::FisherTrace, |x| {
-                metric * traces[x]
-            });
-            put(planes, &row, MapMeasure::Gradient2, |x| gradient * last[x]);
+            planes.fill(MapMeasure::FisherTrace, first, &traces, |x| metric * x);
+            planes.fill(MapMeasure::Gradient2, first, last, |x| gradient * x);
             Ok(())
         });
         match visited {
             Ok(()) => (),
             Err(never) => match never {},
         }
-    }
-}
-
-/// Fills in a measure of a row of windows, if it is wanted.
-fn put(planes: &mut Planes, row: &Row<'_>, measure: MapMeasure, value: impl Fn(usize) -> f64) {
-    if let Some(cells) = planes.row_mut(measure, row.scale, row.region, row.y) {
-        for (x, cell) in cells.iter_mut().enumerate() {
-            *cell = value(x);
-        }
-    }
-}
-
-/// One coordinate: M = f fᵀ has the one eigenvalue ‖f‖².
-fn single(traces: &[f64], last: &[f64], n: usize, question: Question, found: &mut Shares) {
-    let width = traces.len();
-    found.kept.resize(width, 0.0);
-    found.budgeted.resize(width, 0.0);
-    found.rank.resize(width, 0);
-    for x in 0..width {
-        let moves = traces[x] > 0.0;
-        found.rank[x] = u32::from(moves);
-        found.kept[x] = match moves {
-            true if n == 1 => 1.0,
-            true => (last[x] / traces[x]).min(1.0),
-            false => 0.0,
-        };
-        found.budgeted[x] = match moves && question.lambda.is_finite() {
-            true => last[x] / (traces[x] + question.lambda),
-            false => 0.0,
-        };
+        let found = spectra.finish();
+        let fi_max = whitening.fi_max();
+        planes.fill(MapMeasure::Fi, 0, &found.kept, |x| fi_max * x);
+        planes.fill(MapMeasure::Saturation, 0, &found.kept, |x| x);
+        planes.fill(MapMeasure::FiLambda, 0, &found.budgeted, |x| fi_max * x);
+        planes.fill(MapMeasure::Rank, 0, &found.rank, f64::from);
     }
 }
