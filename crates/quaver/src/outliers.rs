@@ -62,6 +62,14 @@ pub struct OutlierBlock {
     pub detections: Vec<(&'static Measure, Detection)>,
     /// Spearman's rank correlation of the suspicion by each measure with that by FI: at 1 it ranks as FI does.
     pub agreement_with_fi: Vec<(&'static Measure, f64)>,
+    has: Has,
+}
+
+/// What at least one sample of a block has: known once, for a table asks row by row.
+#[derive(Debug, Clone, Copy, Default)]
+struct Has {
+    key: bool,
+    values: [bool; MEASURES.len()],
 }
 
 /// One sample.
@@ -126,11 +134,17 @@ impl OutlierStudy {
                 summary: Summary::new(self.n_classes),
                 detections: Vec::new(),
                 agreement_with_fi: Vec::new(),
+                has: Has::default(),
             });
             self.blocks.len() - 1
         });
         let block = &mut self.blocks[at];
         block.summary.add(score);
+        let values = MEASURES.each_ref().map(|measure| measure.of(score));
+        block.has.key |= score.key.is_some();
+        for (has, value) in block.has.values.iter_mut().zip(&values) {
+            *has |= value.is_some();
+        }
         block.samples.push(OutlierSample {
             index,
             key: score.key.clone(),
@@ -139,7 +153,7 @@ impl OutlierStudy {
             p_predicted: score.p_predicted,
             rank: score.measures.rank,
             fi_max: score.measures.fi_max,
-            values: MEASURES.each_ref().map(|measure| measure.of(score)),
+            values,
             is_outlier,
         });
         Ok(())
@@ -229,15 +243,11 @@ impl OutlierBlock {
 
     /// The places in [`MEASURES`] of those that have a column.
     fn columns_of(&self) -> impl Iterator<Item = usize> + '_ {
-        (0..MEASURES.len()).filter(|&at| {
-            let has = |sample: &OutlierSample| sample.values[at].is_some();
-            !MEASURES[at].is_on_request() || self.samples.iter().any(has)
-        })
+        (0..MEASURES.len()).filter(|&at| !MEASURES[at].is_on_request() || self.has.values[at])
     }
 
     /// The columns of [`OutlierBlock::row`].
     pub fn columns(&self) -> Vec<Column> {
-        let has_keys = self.samples.iter().any(|sample| sample.key.is_some());
         let has_truth = self
             .samples
             .iter()
@@ -247,7 +257,7 @@ impl OutlierBlock {
             Kind::Int,
             "Position of the sample in the data, from 0.",
         )];
-        if has_keys {
+        if self.has.key {
             columns.push(Column::new("key", Kind::Text, "Name of the sample."));
         }
         columns.extend([
@@ -288,10 +298,9 @@ impl OutlierBlock {
 
     /// A sample as a row of a table.
     pub fn row(&self, sample: &OutlierSample) -> Vec<Value> {
-        let has_keys = self.samples.iter().any(|sample| sample.key.is_some());
         let int = |number: usize| Value::Int(number as i64);
         let mut row = vec![int(sample.index)];
-        if has_keys {
+        if self.has.key {
             row.push(sample.key.clone().into());
         }
         row.extend([
