@@ -14,17 +14,18 @@ use std::num::NonZeroUsize;
 use std::sync::atomic::AtomicBool;
 
 use quaver_data::{Dataset, Sample};
-use quaver_engine::{ProgramOptions, Real};
+use quaver_engine::Real;
 use quaver_geometry::{
     Classes, Contrasts, Measures, ObjectiveChoice, Output, Settings, Softmax, Truth, Whitening,
     direction, measure as measures_of,
 };
 use quaver_kernels::spectra::Question;
 
+use crate::network::Compiled;
 use crate::parallel::{ordered, workers};
 use crate::sensitivity::{Sensitivity, State};
 use crate::{
-    Error, ErrorKind, LabelChoice, Model, Network, Precision, SampleFailure, ScoreOptions, Source,
+    Error, ErrorKind, LabelChoice, Model, Network, Precision, SampleFailure, ScoreOptions,
 };
 
 pub use axes::{ImageAxes, Region};
@@ -204,19 +205,6 @@ impl Model {
         stop: &AtomicBool,
         emit: impl FnMut(Mapped) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        match options.precision {
-            Precision::F32 => self.map_in::<f32>(dataset, options, stop, emit),
-            Precision::F64 => self.map_in::<f64>(dataset, options, stop, emit),
-        }
-    }
-
-    fn map_in<T: Real>(
-        &self,
-        dataset: &dyn Dataset,
-        options: &MapOptions,
-        stop: &AtomicBool,
-        mut emit: impl FnMut(Mapped) -> Result<(), Error>,
-    ) -> Result<(), Error> {
         if !self.family().has_classes() {
             return Err(Error::new(
                 ErrorKind::Model,
@@ -225,7 +213,6 @@ impl Model {
         }
         let axes = self.image_axes()?;
         options.check(axes)?;
-        let settings = Settings::new(options.rtol(), options.lambda, options.compat)?;
         let of_scores = ScoreOptions {
             label: options.label,
             classes: options.classes,
@@ -233,16 +220,31 @@ impl Model {
             precision: options.precision,
             ..ScoreOptions::default()
         };
-        // Says whether model, data and options fit; what it compiles is for sums over the whole image, as here.
+        // Says whether model, data and options fit. Its Grams are of the whole image.
         let network = Network::new(self, dataset, &of_scores)?;
-        let blocks = &network.description().blocks;
-        let program = ProgramOptions {
-            winograd: options.winograd,
-        };
-        let classes = of_scores.classes(self.n_classes());
+        match network.compiled() {
+            Compiled::Single(sensitivity) => {
+                self.map_with(sensitivity, axes, dataset, options, stop, emit)
+            }
+            Compiled::Double(sensitivity) => {
+                self.map_with(sensitivity, axes, dataset, options, stop, emit)
+            }
+        }
+    }
+
+    fn map_with<T: Real>(
+        &self,
+        sensitivity: &Sensitivity<T>,
+        axes: ImageAxes,
+        dataset: &dyn Dataset,
+        options: &MapOptions,
+        stop: &AtomicBool,
+        mut emit: impl FnMut(Mapped) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let settings = Settings::new(options.rtol(), options.lambda, options.compat)?;
         let mapper = Mapper {
             model: self,
-            sensitivity: Sensitivity::<T>::new(self, blocks, classes, program)?,
+            sensitivity,
             axes,
             settings,
             options,
@@ -266,7 +268,7 @@ impl Model {
             dataset.len(),
             workers(options.threads),
             stop,
-            || mapper.sensitivity.state(),
+            || sensitivity.state(),
             work,
             |_, map| emit(map),
         )
@@ -276,7 +278,7 @@ impl Model {
 /// All that images share.
 struct Mapper<'a, T> {
     model: &'a Model,
-    sensitivity: Sensitivity<T>,
+    sensitivity: &'a Sensitivity<T>,
     axes: ImageAxes,
     settings: Settings,
     options: &'a MapOptions,

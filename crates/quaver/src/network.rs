@@ -21,7 +21,7 @@ pub struct Network<'a> {
 }
 
 /// The network in one of two number types.
-enum Compiled {
+pub(crate) enum Compiled {
     Single(Sensitivity<f32>),
     Double(Sensitivity<f64>),
 }
@@ -93,6 +93,11 @@ impl<'a> Network<'a> {
             Compiled::Double(sensitivity) => network.refuse_probabilities(sensitivity)?,
         }
         Ok(network)
+    }
+
+    /// What tasks of their own run: compiled once for all.
+    pub(crate) fn compiled(&self) -> &Compiled {
+        &self.compiled
     }
 
     /// Refuses an output taken for logits that is a distribution, as far as the first samples tell: how it was computed may be
