@@ -48,12 +48,19 @@ impl<T: Scalar> Packed<T> {
         at: impl Fn(usize) -> R,
     ) -> Self {
         let mut packed = Self::zeros(isa, (k, n), side);
-        packed.each_row(|l, column, slots| {
-            let at = at(l);
-            for (j, slot) in slots.iter_mut().enumerate() {
-                *slot = at(column + j);
+        let lanes = isa.lanes::<T>();
+        let (end, width) = (n.next_multiple_of(lanes), side * PANEL * lanes);
+        for column in (0..n).step_by(width) {
+            let width = width.min(end - column);
+            let panels = &mut packed.values[column * k..][..k * width];
+            for (l, row) in panels.chunks_exact_mut(width).enumerate() {
+                let at = at(l);
+                // What is behind the last column stays zero.
+                for (j, slot) in row[..width.min(n - column)].iter_mut().enumerate() {
+                    *slot = at(column + j);
+                }
             }
-        });
+        }
         packed
     }
 
@@ -90,20 +97,6 @@ impl<T: Scalar> Packed<T> {
             n,
             side,
             values: Buffer::new(Panels::<T>::len(isa, k, n)),
-        }
-    }
-
-    /// Hands the slots of row `l` from `column` on to `fill(l, column, slots)`, as many as lie behind each other.
-    fn each_row(&mut self, mut fill: impl FnMut(usize, usize, &mut [T])) {
-        let lanes = self.isa.lanes::<T>();
-        let end = self.n.next_multiple_of(lanes);
-        for column in (0..self.n).step_by(self.side * PANEL * lanes) {
-            let width = (self.side * PANEL * lanes).min(end - column);
-            let panels = &mut self.values[column * self.k..][..self.k * width];
-            for (l, row) in panels.chunks_exact_mut(width).enumerate() {
-                // What is behind the last column stays zero.
-                fill(l, column, &mut row[..width.min(self.n - column)]);
-            }
         }
     }
 
