@@ -144,7 +144,7 @@ impl<T: Scalar> Direct<T> {
         for phase in &links.phases {
             for group in 0..groups {
                 let size = (phase.taps.len() * c, o);
-                weights.push(Packed::side_by_side(isa, size, side, |row| {
+                weights.push(Packed::new(isa, size, side, |row| {
                     let (channel, tap) = (row % c, phase.taps[row / c]);
                     move |column| weight(group, channel, column, tap)
                 }));

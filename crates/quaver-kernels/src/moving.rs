@@ -140,7 +140,7 @@ pub struct DownColumns {
     side: usize,
     /// The block that is coming in. Of many rows, what has not been overwritten yet are sums to the end of the block before.
     block: Vec<Vec<f64>>,
-    /// The sum of what has come in of the block, of many rows.
+    /// The sum of what has come in of the block; of few rows it is not asked for, and empty.
     beginning: Vec<f64>,
     /// Rows of the block that have come in.
     filled: usize,
@@ -159,10 +159,10 @@ impl DownColumns {
         Self {
             side,
             block: vec![vec![0.0; n]; side],
-            beginning: vec![0.0; n],
+            beginning: vec![0.0; if side > SMALL { n } else { 0 }],
             // Rows above the image.
             filled: side / 2,
-            has_begun: side == 1,
+            has_begun: false,
             sums: vec![0.0; n],
         }
     }
@@ -174,47 +174,30 @@ impl DownColumns {
 
     /// Takes the row that was written; gives the sums around the row `side`/2 above it, if that is in the image.
     pub fn push(&mut self) -> Option<&[f64]> {
-        if self.side <= SMALL {
-            self.push_few()
-        } else {
-            self.push_many()
+        let are_many = self.side > SMALL;
+        if are_many {
+            add(&mut self.beginning, &self.block[self.filled]);
         }
-    }
-
-    fn push_few(&mut self) -> Option<&[f64]> {
         self.filled += 1;
-        if self.filled == self.side {
+        let is_whole = self.filled == self.side;
+        if is_whole {
             self.filled = 0;
             self.has_begun = true;
         }
-        if !self.has_begun {
-            return None;
-        }
-        if self.side == 1 {
-            return Some(&self.block[0]);
-        }
-        total(&self.block, &mut self.sums);
-        Some(&self.sums)
-    }
-
-    fn push_many(&mut self) -> Option<&[f64]> {
-        add(&mut self.beginning, &self.block[self.filled]);
-        self.filled += 1;
-        if self.filled == self.side {
+        if are_many && is_whole {
             for above in (0..self.side - 1).rev() {
                 let (head, tail) = self.block.split_at_mut(above + 1);
                 add(&mut head[above], &tail[0]);
             }
-            self.filled = 0;
-            self.has_begun = true;
             self.beginning.fill(0.0);
-            return Some(&self.block[0]);
         }
-        if !self.has_begun {
-            return None;
+        match are_many {
+            _ if !self.has_begun => return None,
+            // A row by itself, or the sum to the end of a block that ends here.
+            _ if self.side == 1 || (are_many && is_whole) => return Some(&self.block[0]),
+            true => total(&[&self.beginning, &self.block[self.filled]], &mut self.sums),
+            false => total(&self.block, &mut self.sums),
         }
-        self.sums.copy_from_slice(&self.beginning);
-        add(&mut self.sums, &self.block[self.filled]);
         Some(&self.sums)
     }
 }

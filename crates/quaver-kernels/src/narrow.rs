@@ -72,7 +72,7 @@ impl<T: Scalar> Narrow<T> {
             n_to: links.n_to,
             c,
             o,
-            weights: Packed::new(isa, c, n_sent, |c| {
+            weights: Packed::new(isa, (c, n_sent), 1, |c| {
                 let weight = &weight;
                 move |at| weight(c, at % o, at / o)
             }),

@@ -30,18 +30,8 @@ pub(crate) struct Packed<T> {
 }
 
 impl<T: Scalar> Packed<T> {
-    /// Packs the matrix whose element in row `l` and column `j` is `at(l)(j)`.
+    /// Packs the matrix whose element in row `l` and column `j` is `at(l)(j)`, `side` panels side by side.
     pub(crate) fn new<R: Fn(usize) -> T>(
-        isa: Isa,
-        k: usize,
-        n: usize,
-        at: impl Fn(usize) -> R,
-    ) -> Self {
-        Self::side_by_side(isa, (k, n), 1, at)
-    }
-
-    /// The same with `side` panels side by side.
-    pub(crate) fn side_by_side<R: Fn(usize) -> T>(
         isa: Isa,
         (k, n): (usize, usize),
         side: usize,

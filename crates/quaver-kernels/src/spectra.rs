@@ -143,7 +143,6 @@ impl Spectra {
                 }
             }
         }
-        self.width(planes);
         dispatch(self.isa, Job(self, planes, first));
     }
 

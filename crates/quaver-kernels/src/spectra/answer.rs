@@ -7,7 +7,7 @@ use crate::simd::Simd;
 impl Spectra {
     #[inline(always)]
     pub(super) fn answer<S: Simd<f64>>(&mut self, simd: S, n: usize, planes: &[f64], first: usize) {
-        let width = planes.len() / n_packed(n);
+        let width = self.width(planes);
         let (rtol, lambda) = (self.question.resolved_rtol(n), self.question.lambda);
         let mut pair = std::mem::take(&mut self.pair);
         pair.resize(n_packed(n) + n, Entry::ZERO);
@@ -53,7 +53,7 @@ impl Spectra {
         planes: &[f64],
         first: usize,
     ) {
-        let width = planes.len() / n_packed(n);
+        let width = self.width(planes);
         let (rtol, lambda) = (self.question.resolved_rtol(n), self.question.lambda);
         let mut triple = std::mem::take(&mut self.triple);
         triple.resize(n_packed(m + 1) + m + 1, Entry::ZERO);

@@ -74,16 +74,9 @@ pub(super) fn pivots<S: Simd<f64>, const SHIFTS: usize>(
     let mut last = Entry::ZERO;
     for start in (0..LANES).step_by(S::LANES) {
         let mut inverse = [one; SHIFTS];
-        for k in 0..n {
+        for k in 0..n - 1 {
             for (shift, inverse) in inverse.iter_mut().enumerate() {
-                let pivot = match k {
-                    0 => m.load(simd, 0, start),
-                    _ => load(simd, &rest[at(k, k)].0[shift], start),
-                };
-                if k == n - 1 {
-                    store(simd, &mut last.0[shift], start, pivot);
-                    continue;
-                }
+                let pivot = left(simd, m, k, at(k, k), &rest[at(k, k)].0[shift], start);
                 let shifted = simd.add(pivot, load(simd, &shifts.0[shift], start));
                 let lesser = simd.min(load(simd, &least.0[shift], start), shifted);
                 store(simd, &mut least.0[shift], start, lesser);
@@ -92,28 +85,42 @@ pub(super) fn pivots<S: Simd<f64>, const SHIFTS: usize>(
             for i in k + 1..n {
                 let mut minus = inverse;
                 for (shift, minus) in minus.iter_mut().enumerate() {
-                    let first = match k {
-                        0 => m.load(simd, at(i, 0), start),
-                        _ => load(simd, &rest[at(i, k)].0[shift], start),
-                    };
+                    let first = left(simd, m, k, at(i, k), &rest[at(i, k)].0[shift], start);
                     store(simd, &mut column[i].0[shift], start, first);
                     *minus = simd.mul(*minus, simd.sub(zero, first));
                 }
                 for j in k + 1..=i {
-                    let entry = &mut rest[at(i, j)];
+                    let cell = &mut rest[at(i, j)];
                     for (shift, &minus) in minus.iter().enumerate() {
-                        // The matrices are read where they lie.
-                        let old = match k {
-                            0 => m.load(simd, at(i, j), start),
-                            _ => load(simd, &entry.0[shift], start),
-                        };
+                        let old = left(simd, m, k, at(i, j), &cell.0[shift], start);
                         let other = load(simd, &column[j].0[shift], start);
                         let new = simd.mul_add(minus, other, old);
-                        store(simd, &mut entry.0[shift], start, new);
+                        store(simd, &mut cell.0[shift], start, new);
                     }
                 }
             }
         }
+        for (shift, last) in last.0.iter_mut().enumerate() {
+            let end = at(n - 1, n - 1);
+            let pivot = left(simd, m, n - 1, end, &rest[end].0[shift], start);
+            store(simd, last, start, pivot);
+        }
     }
     Pivots { last, least }
+}
+
+/// An entry of what k columns have left, for one shift: `rest`, or where there were none yet the matrices where they lie.
+#[inline(always)]
+fn left<S: Simd<f64>>(
+    simd: S,
+    m: Matrices<'_>,
+    k: usize,
+    entry: usize,
+    rest: &Lanes,
+    start: usize,
+) -> S::V {
+    match k {
+        0 => m.load(simd, entry, start),
+        _ => load(simd, rest, start),
+    }
 }

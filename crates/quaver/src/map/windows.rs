@@ -7,7 +7,6 @@
 
 use quaver_engine::Real;
 use quaver_geometry::Whitening;
-use quaver_kernels::elementwise::add;
 use quaver_kernels::moving::{DownColumns, Padded, along_rows, total};
 use quaver_kernels::outer::{Stretch, products, transformed};
 use quaver_kernels::spectra::{Question, Spectra, n_packed};
@@ -145,10 +144,8 @@ impl<T: Real> Windows<'_, T> {
                 return Ok(());
             };
             let plane = |at: usize| &row.planes[at * width..(at + 1) * width];
-            traces.fill(0.0);
-            for i in 0..n {
-                add(&mut traces, plane(n_packed(i + 1) - 1));
-            }
+            let diagonal: Vec<&[f64]> = (1..=n).map(|i| plane(n_packed(i) - 1)).collect();
+            total(&diagonal, &mut traces);
             let last = plane(n_packed(n) - 1);
             let is_of_one = self.axes.channels == 1 || row.region != Region::All;
             match row.few {
